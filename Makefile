@@ -1,0 +1,60 @@
+# The commands of the project, and the order in which they need each other; what one does is in
+# scripts/.
+
+# The Node that package.json pins comes from npm packages and goes ahead of the machine's own.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
+
+# What make starts ends with make, also after kill -9 (where setpriv exists, which is on Linux).
+run := exec $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeathsig KILL)
+sandbox := node test/cluster/sandbox.ts $(if $(KEEP),--forward) --
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-cluster lint format generate verify build tools clean
+
+help: ## Show this list
+	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  demo and test install what they lack, and say first what and where."
+
+demo: ## Show a bad canary being rolled back on a cluster of its own (KEEP=1 leaves it running)
+	@scripts/prepare cluster
+	@node scripts/build.ts
+	@$(run) $(sandbox) node scripts/demo.ts
+
+test: ## Lint, check the generated files, and run all tests
+	@scripts/prepare test
+	@$(run) node scripts/test.ts all
+
+test-unit: ## Run the tests that need no cluster, in seconds (FILES='…' for some of them)
+	@scripts/prepare npm
+	@$(run) node scripts/test.ts unit $(FILES)
+
+test-cluster: ## Build the operator and test it on real clusters (FILES='…' for some of them)
+	@scripts/prepare cluster
+	@$(run) node scripts/test.ts cluster $(FILES)
+
+lint: ## Check rules, import directions, format and types
+	@scripts/prepare npm
+	@$(run) node scripts/lint.ts
+
+format: ## Rewrite all files in the project's format
+	@scripts/prepare npm
+	@$(run) prettier --write --log-level warn .
+
+generate: ## Write the CRD and the reference from the schemas
+	@scripts/prepare npm
+	@$(run) node scripts/generate.ts
+
+verify: ## Fail when a generated file is not current
+	@scripts/prepare npm
+	@$(run) node scripts/generate.ts --check
+
+build: ## Bundle the operator into dist/operator.mjs
+	@scripts/prepare npm
+	@$(run) node scripts/build.ts
+
+tools: ## Build the pinned binaries that clusters are made of, into the cache
+	@scripts/prepare tools
+
+clean: ## Remove what was made in this folder; the cache of tools stays
+	rm -rf dist reports node_modules

@@ -1,0 +1,225 @@
+// The spec of an X0ttaDeployment: fields, defaults and bounds, with the CEL rules of rules.ts
+// beside the field they guard. It holds schemas only; what is left out resolves in defaults.ts.
+
+import { z } from 'zod';
+import { MAX_SERVICE_LENGTH, MAX_SIGNALS } from './limits.ts';
+import * as rules from './rules.ts';
+
+const LABEL_NAME = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$';
+const SUBDOMAIN = '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$';
+const LIMIT_FORMS = 'In the unit of the signal, quoted: 10%, 500ms, 2400M, 0.5.';
+const SIGNAL_NAME = '^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$';
+
+const named = (pattern: string, maxLength: number) =>
+  z.string().regex(new RegExp(pattern)).min(1).max(maxLength);
+const duration = (description: string, ...guards: readonly rules.Rule[]) =>
+  z
+    .string()
+    .max(20)
+    .meta({ description, ...rules.validations(...guards) });
+const limitValue = (description: string) =>
+  z.string().min(1).max(20).describe(description).optional();
+
+export const limitSchema = z
+  .object({
+    above: limitValue(`Beyond the limit means greater. ${LIMIT_FORMS}`),
+    below: limitValue(`Beyond the limit means smaller. ${LIMIT_FORMS}`),
+  })
+  .meta(rules.validations(rules.limitHasOneDirection));
+
+export const rollbackLimitSchema = z
+  .object({
+    ...limitSchema.shape,
+    for: duration(
+      'How long the value must stay beyond the limit; left out, the default of the runbook.',
+      rules.positiveDuration,
+    ).optional(),
+  })
+  .meta(rules.validations(rules.limitHasOneDirection));
+
+export const signalSchema = z
+  .object({
+    name: named(SIGNAL_NAME, 63).describe('errorRate, latencyP95, or the name of a custom signal.'),
+    unit: z
+      .enum(['ratio', 'seconds', 'bytes', 'count', 'perSecond'])
+      .optional()
+      .describe('Unit of a custom signal: how its limits are written and its values shown.'),
+    query: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe(
+        'PromQL of a custom signal. One row a revision, with the labels namespace and replicaset ' +
+          '(or pod_template_hash).',
+      ),
+    warning: limitSchema.optional().meta({ description: 'Beyond it the level is Warning.' }),
+    critical: limitSchema
+      .optional()
+      .meta({ description: 'Beyond it the level is Critical and the canary does not advance.' }),
+    rollback: rollbackLimitSchema
+      .optional()
+      .meta({ description: 'Beyond it for the whole hold the canary is rolled back.' }),
+    minRequests: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .describe(
+        'Requests of the canary needed within the hold before a verdict, and within a step ' +
+          'before an advance. Only for errorRate and latencyP95; left out, 50.',
+      ),
+    noData: z
+      .enum(['Hold', 'Rollback', 'Ignore'])
+      .optional()
+      .describe(
+        'What absent evidence means. Hold: wait. Rollback: blame the canary once it has lasted ' +
+          'for the hold. Ignore: go on without this signal. Left out: Hold for errorRate and ' +
+          'latencyP95, Ignore for a custom signal.',
+      ),
+    window: duration(
+      'Range of the rates behind a point; left out, it follows from hold and scrape interval.',
+      rules.positiveDuration,
+    ).optional(),
+  })
+  .meta({
+    description: 'A signal and its limits; what is left out keeps the default of the runbook.',
+    ...rules.validations(...rules.signalRules),
+  });
+
+const stepSchema = z
+  .object({
+    weight: z.int().min(1).max(100).describe('Percent of the traffic for the canary.'),
+    hold: duration(
+      'How long the step lasts, with every needed signal healthy.',
+      rules.positiveDuration,
+    ),
+  })
+  .describe('One step of the canary.');
+
+const canarySchema = z
+  .object({
+    steps: z
+      .array(stepSchema)
+      .min(1)
+      .max(20)
+      .meta({
+        description:
+          'Steps of the canary, in order. After the last one the weight goes to 100, and the ' +
+          'canary is promoted once every needed signal was healthy for the longest hold of a ' +
+          'rollback limit.',
+        'x-kubernetes-list-type': 'atomic',
+        ...rules.validations(rules.weightsDoNotFall),
+      }),
+    drainDelay: duration(
+      'How long the old pods stay after the routers took their traffic away.',
+      rules.duration,
+    ).default('30s'),
+  })
+  .describe('How a new revision gets traffic.');
+
+const routeSchema = z
+  .object({
+    kind: z.enum(['HTTPRoute']).describe('Kind of the route.'),
+    name: named(SUBDOMAIN, 253).describe('Name of the route, in the namespace of the object.'),
+  })
+  .describe('A route whose rules name both services of the object.');
+
+const trafficSchema = z
+  .object({
+    service: named(LABEL_NAME, MAX_SERVICE_LENGTH).describe(
+      'The Service of the workload, read for its ports. The operator owns two more, named after ' +
+        'it with -stable and -canary.',
+    ),
+    gatewayAPI: z
+      .object({
+        routes: z
+          .array(routeSchema)
+          .min(1)
+          .max(8)
+          .meta({
+            description: 'Routes whose weights the operator patches.',
+            'x-kubernetes-list-type': 'map',
+            'x-kubernetes-list-map-keys': ['kind', 'name'],
+          }),
+      })
+      .describe('Traffic by the Gateway API.'),
+  })
+  .describe('How traffic is split between the revisions.');
+
+const labels = (description: string) =>
+  z.record(z.string(), z.string().max(63)).meta({ description, maxProperties: 64 });
+
+export const templateSchema = z
+  .looseObject({
+    metadata: z
+      .looseObject({
+        labels: labels('Labels of the pods; they include those of the selector.'),
+        annotations: z
+          .record(z.string(), z.string().max(262_144))
+          .meta({ description: 'Annotations of the pods.', maxProperties: 256 })
+          .optional(),
+      })
+      .describe('Metadata of the pods.'),
+    spec: z
+      .looseObject({})
+      .describe('PodSpec, as in a Deployment; checked when its ReplicaSet is created.'),
+  })
+  .describe('Template of the pods, as in a Deployment. A change of it starts a canary.');
+
+export const specSchema = z
+  .object({
+    replicas: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(1)
+      .describe('Pods that 100 % of the traffic needs.'),
+    selector: z
+      .object({
+        matchLabels: labels('Labels that the pods must carry.').meta({
+          description: 'Labels that the pods must carry.',
+          minProperties: 1,
+          maxProperties: 16,
+        }),
+      })
+      .meta({
+        description: 'Which pods belong to the object; it cannot be changed.',
+        ...rules.validations(rules.selectorIsImmutable, rules.selectorLeavesHashAlone),
+      }),
+    template: templateSchema,
+    minReadySeconds: z
+      .int()
+      .min(0)
+      .max(86_400)
+      .default(0)
+      .describe('Seconds a pod must be ready before it counts as available.'),
+    revisionHistoryLimit: z.int().min(0).max(100).default(10).describe('Old ReplicaSets to keep.'),
+    progressDeadlineSeconds: z
+      .int()
+      .min(1)
+      .max(86_400)
+      .default(600)
+      .describe('Seconds within which the canary must become available; later it is rolled back.'),
+    prometheus: z
+      .object({
+        server: named(SUBDOMAIN, 63).describe("A server of the operator's configuration."),
+      })
+      .optional()
+      .describe('Where the evidence comes from; left out, the default server.'),
+    traffic: trafficSchema,
+    canary: canarySchema,
+    signals: z
+      .array(signalSchema)
+      .max(MAX_SIGNALS)
+      .optional()
+      .meta({
+        description: 'Signals by name. errorRate and latencyP95 are judged without being listed.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
+      }),
+  })
+  .meta({
+    description: 'What the user wants.',
+    ...rules.validations(rules.selectorMatchesTemplate, rules.deadlineExceedsMinReady),
+  });

@@ -1,0 +1,149 @@
+// An observation read: which revision is stable, which is the canary, who carries traffic, what is
+// rejected. Derived facts only; nothing here decides.
+import type { Policy, PolicyStep } from '../api/defaults.ts';
+import type { Incident } from '../api/schema.ts';
+import { judgeSignals } from './judgement.ts';
+import type { SignalJudgement } from './judgement.ts';
+import type { Observation, RevisionView, RolloutMark, RouteView } from './model.ts';
+
+/** The end of a rollout: all traffic, for as long as the longest hold of a limit. */
+export interface RunningStep extends PolicyStep {
+  readonly number: number;
+  readonly final: boolean;
+}
+
+export interface Situation {
+  readonly obs: Observation;
+  readonly policy: Policy;
+  readonly stable: RevisionView | null;
+  /** The ReplicaSet of the desired revision, unless that is stable. */
+  readonly canary: RevisionView | null;
+  /** The canary's attempt has begun and was not ended by a verdict or a newer template. */
+  readonly canaryActive: boolean;
+  /** The revision that -canary selects, unless it is stable; its name even without a ReplicaSet. */
+  readonly inCanaryRole: string | null;
+  /** The highest percentage that any route gives to -canary, 0 to 100. */
+  readonly carried: number;
+  readonly routes: readonly RouteView[];
+  readonly step: RunningStep | null;
+  readonly signals: readonly SignalJudgement[];
+}
+
+export function readSituation(obs: Observation, policy: Policy): Situation {
+  const stable = findStable(obs);
+  const wanted = obs.revisions.find(({ revision }) => revision === obs.desired.revision) ?? null;
+  const canary = wanted !== null && wanted !== stable ? wanted : null;
+  const canaryActive =
+    canary !== null &&
+    !canary.deleting &&
+    canary.record.role === 'canary' &&
+    rejectedAttempt(obs, canary.revision) < canary.record.attempt;
+  const selected = obs.canaryService?.revision ?? null;
+  const routes = obs.routes.filter((route) => route !== null);
+  return {
+    obs,
+    policy,
+    stable,
+    canary,
+    canaryActive,
+    inCanaryRole: selected !== null && selected !== stable?.revision ? selected : null,
+    carried: Math.max(0, ...routes.map(carriedBy)),
+    routes,
+    step: canaryActive && canary !== null ? runningStep(policy, canary.record.step) : null,
+    signals: canaryActive ? judgeSignals(policy, obs.evidence) : [],
+  };
+}
+
+/** What -stable selects is stable; without that service, what was written down last. */
+function findStable(obs: Observation): RevisionView | null {
+  const byRevision = (name: string | null | undefined): RevisionView | undefined =>
+    obs.revisions.find(({ revision, deleting }) => revision === name && !deleting);
+  return (
+    byRevision(obs.stableService?.revision) ??
+    obs.revisions.find(({ record, deleting }) => record.role === 'stable' && !deleting) ??
+    byRevision(obs.object.status?.stable?.revision) ??
+    null
+  );
+}
+
+/** The percentage of one route's traffic that -canary gets, the highest of its rules. */
+export function carriedBy(route: RouteView): number {
+  return Math.max(
+    0,
+    ...route.pairs.map(({ stableWeight, canaryWeight }) =>
+      canaryWeight === 0 ? 0 : Math.ceil((100 * canaryWeight) / (stableWeight + canaryWeight)),
+    ),
+  );
+}
+
+export function runningStep(policy: Policy, number: number): RunningStep {
+  const step = policy.steps[number - 1];
+  if (step !== undefined && number >= 1) return { ...step, number, final: false };
+  return {
+    weight: 100,
+    holdSeconds: Math.max(0, ...policy.signals.map(({ forSeconds }) => forSeconds)),
+    number: policy.steps.length + 1,
+    final: true,
+  };
+}
+
+/** Pods that a share of the traffic needs: ceil(replicas x weight / 100), at least 1. */
+export function podsForWeight(replicas: number, weight: number): number {
+  return Math.max(1, Math.ceil((replicas * weight) / 100));
+}
+
+/** Pods that stable keeps: what 100 % needs, and during a rollout no fewer than when it began. */
+export function podsForStable(s: Situation): number {
+  const floor = s.canaryActive ? (s.canary?.record.stableFloor ?? 0) : 0;
+  return Math.max(s.policy.replicas, floor);
+}
+
+export function markOf(obs: Observation, revision: RevisionView): RolloutMark {
+  return {
+    uid: obs.object.metadata.uid,
+    revision: revision.revision,
+    attempt: revision.record.attempt,
+  };
+}
+
+export function sameMark(a: RolloutMark | null, b: RolloutMark): boolean {
+  return a !== null && a.uid === b.uid && a.revision === b.revision && a.attempt === b.attempt;
+}
+
+/**
+ * The highest attempt of a revision that a verdict ended, by any witness: the routes, its ReplicaSet, the
+ * status. 0: none. A retry is a higher attempt; a ReplicaSet that is gone leaves the verdict standing.
+ */
+export function rejectedAttempt(obs: Observation, revision: string): number {
+  const uid = obs.object.metadata.uid;
+  let highest = 0;
+  for (const route of obs.routes) {
+    if (route?.verdict === 'rejected' && route.mark?.uid === uid) {
+      if (route.mark.revision === revision) highest = Math.max(highest, route.mark.attempt);
+    }
+  }
+  const view = obs.revisions.find((candidate) => candidate.revision === revision);
+  if (view?.record.rejected === true) highest = Math.max(highest, view.record.attempt);
+  const entry = obs.object.status?.rejected?.find((rejected) => rejected.revision === revision);
+  if (entry !== undefined) highest = Math.max(highest, attemptOfIncident(entry.incident));
+  return highest;
+}
+
+export function incidentId(revision: string, attempt: number): string {
+  return `${revision}-${attempt}`;
+}
+
+function attemptOfIncident(id: string | undefined): number {
+  const attempt = Number(id?.slice(id.lastIndexOf('-') + 1));
+  return Number.isInteger(attempt) && attempt > 0 ? attempt : 1;
+}
+
+/** The incident of a revision's verdict, from whichever witness still has it. */
+export function incidentOf(obs: Observation, revision: string): Incident | null {
+  const id = incidentId(revision, rejectedAttempt(obs, revision));
+  const known = obs.object.status?.incidents?.find((incident) => incident.id === id);
+  if (known !== undefined) return known;
+  const view = obs.revisions.find((candidate) => candidate.revision === revision);
+  if (view?.record.incident?.id === id) return view.record.incident;
+  return obs.routes.find((route) => route?.incident?.id === id)?.incident ?? null;
+}

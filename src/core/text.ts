@@ -1,0 +1,43 @@
+// How the core writes times and bounds strings for the status.
+import { MAX_STATUS_TEXT } from '../api/limits.ts';
+
+/** At most MAX_STATUS_TEXT characters; what was cut is marked with an ellipsis. */
+export function cut(text: string, length = MAX_STATUS_TEXT): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+/** A time as the API writes it, with milliseconds: 2026-01-31T12:00:00.000Z. */
+export function rfc3339(timeMs: number): string {
+  const days = Math.floor(timeMs / 86_400_000);
+  const ms = timeMs - days * 86_400_000;
+  const { year, month, day } = civilDate(days);
+  const pad = (value: number, width: number): string => String(value).padStart(width, '0');
+  const hours = Math.floor(ms / 3_600_000);
+  const minutes = Math.floor(ms / 60_000) % 60;
+  const seconds = Math.floor(ms / 1000) % 60;
+  return (
+    `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}T` +
+    `${pad(hours, 2)}:${pad(minutes, 2)}:${pad(seconds, 2)}.${pad(Math.floor(ms % 1000), 3)}Z`
+  );
+}
+
+/** Days since the epoch as a date of the Gregorian calendar; core has no Date. */
+function civilDate(days: number): { year: number; month: number; day: number } {
+  // Counted from 1 March of year 0, so that the leap day is a year's last.
+  const shifted = days + 719_468;
+  const era = Math.floor(shifted / 146_097);
+  const dayOfEra = shifted - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra -
+      Math.floor(dayOfEra / 1460) +
+      Math.floor(dayOfEra / 36_524) -
+      Math.floor(dayOfEra / 146_096)) /
+      365,
+  );
+  const dayOfYear =
+    dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  return { year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day };
+}

@@ -1,0 +1,280 @@
+// Keeps a store equal to one collection of the API server: lists it in pages, watches it, and goes
+// on whatever happens until it is stopped. What follows on what is a pure function
+// (reflectorState.ts); this file does the I/O and the waiting.
+import { backoffMs, type BackoffBounds } from '../runtime/backoff.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { KubeError } from './errors.ts';
+import {
+  initialState,
+  nextState,
+  type ReflectorInput,
+  type ReflectorState,
+} from './reflectorState.ts';
+import {
+  apiVersionOf,
+  parseResourceVersion,
+  resourcePath,
+  type GroupVersionResource,
+  type KubeObject,
+} from './resources.ts';
+import type { Store } from './store.ts';
+import type { KubeClient } from './transport.ts';
+
+export interface ReflectorOptions<T extends KubeObject> {
+  readonly client: KubeClient;
+  readonly resource: GroupVersionResource;
+  /** All namespaces if left out. */
+  readonly namespace?: string | undefined;
+  readonly labelSelector?: string | undefined;
+  readonly store: Pick<Store<T>, 'replace' | 'applyEvent' | 'applyDeletion' | 'applyBookmark'>;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface Reflector {
+  /** True once the first list is in the store, and from then on. */
+  readonly synced: boolean;
+  /** What it does at this moment. */
+  readonly state: ReflectorState['type'];
+  /** Resolves when synced becomes true; rejects when the reflector is stopped before. */
+  whenSynced(): Promise<void>;
+  /** Call once. */
+  start(): void;
+  /** Aborts what is under way; resolves when nothing of it is left. */
+  stop(): Promise<void>;
+}
+
+const PAGE_SIZE = 500;
+const LIST_TIMEOUT_MS = 60_000;
+const BACKOFF: BackoffBounds = { baseMs: 400, maxMs: 10_000 };
+/** The server ends each watch after a random time in these bounds, so that they spread. */
+const WATCH_MIN_SECONDS = 300;
+const WATCH_MAX_SECONDS = 600;
+/** A watch that ended sooner than this without an event has shown nothing. */
+const USEFUL_WATCH_MS = 1_000;
+
+export function createReflector<T extends KubeObject>(options: ReflectorOptions<T>): Reflector {
+  return new ListWatcher(options);
+}
+
+interface ObjectList {
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
+  readonly items?: readonly unknown[] | null;
+}
+
+class ListWatcher<T extends KubeObject> implements Reflector {
+  readonly #options: ReflectorOptions<T>;
+  readonly #path: string;
+  readonly #stop = new AbortController();
+  readonly #synced = Promise.withResolvers<void>();
+  #isSynced = false;
+  #state: ReflectorState = initialState;
+  #pages: T[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(options: ReflectorOptions<T>) {
+    this.#options = options;
+    this.#path = resourcePath(options.resource, options.namespace);
+    // Nobody has to wait for the first list: then its failing to come is no error of anybody's.
+    this.#synced.promise.catch(() => undefined);
+  }
+
+  get synced(): boolean {
+    return this.#isSynced;
+  }
+
+  get state(): ReflectorState['type'] {
+    return this.#state.type;
+  }
+
+  whenSynced(): Promise<void> {
+    return this.#synced.promise;
+  }
+
+  start(): void {
+    if (this.#running !== undefined) throw new Error(`${this.#path} is reflected already`);
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#synced.reject(new Error(`the reflector of ${this.#path} was stopped before it synced`));
+    await this.#running;
+    this.#state = { type: 'stopped' };
+  }
+
+  async #run(): Promise<void> {
+    while (this.#state.type !== 'stopped') {
+      const input = await this.#step(this.#state);
+      this.#state = nextState(this.#state, this.#stop.signal.aborted ? { type: 'stopped' } : input);
+    }
+  }
+
+  #step(state: Exclude<ReflectorState, { readonly type: 'stopped' }>): Promise<ReflectorInput> {
+    switch (state.type) {
+      case 'listing':
+        return this.#list(state.continueToken);
+      case 'watching':
+        return this.#watch(state.resourceVersion);
+      case 'waiting':
+        return this.#wait(state);
+    }
+  }
+
+  async #list(continueToken: string | undefined): Promise<ReflectorInput> {
+    try {
+      if (continueToken === undefined) this.#pages = [];
+      const list = await this.#options.client.request<ObjectList>({
+        method: 'GET',
+        path: this.#path,
+        query: {
+          ...this.#selector(),
+          limit: String(PAGE_SIZE),
+          ...(continueToken === undefined ? {} : { continue: continueToken }),
+        },
+        signal: this.#stop.signal,
+        timeoutMs: LIST_TIMEOUT_MS,
+      });
+      if (this.#stop.signal.aborted) return { type: 'stopped' };
+      for (const item of list.items ?? []) this.#pages.push(this.#read(item));
+      const resourceVersion = list.metadata?.resourceVersion ?? '';
+      const next = list.metadata?.continue;
+      if (next !== undefined && next !== '') {
+        return { type: 'paged', continueToken: next, resourceVersion };
+      }
+      this.#options.store.replace(this.#pages, resourceVersion);
+      this.#pages = [];
+      this.#isSynced = true;
+      this.#synced.resolve();
+      return { type: 'paged', continueToken: undefined, resourceVersion };
+    } catch (error) {
+      return { type: 'listFailed', error: asKubeError(error) };
+    }
+  }
+
+  async #watch(from: string): Promise<ReflectorInput> {
+    const { client, clock, random, store } = this.#options;
+    const seconds = WATCH_MIN_SECONDS + random() * (WATCH_MAX_SECONDS - WATCH_MIN_SECONDS);
+    const startedAtMs = clock.monotonicMs();
+    let resourceVersion = from;
+    let received = false;
+    const end = await client.watch(
+      this.#path,
+      {
+        ...this.#selector(),
+        resourceVersion: from,
+        allowWatchBookmarks: 'true',
+        timeoutSeconds: String(Math.floor(seconds)),
+      },
+      (type, object) => {
+        if (this.#stop.signal.aborted) return;
+        resourceVersion = laterVersion(resourceVersion, versionIn(object));
+        received = true;
+        if (type === 'BOOKMARK') store.applyBookmark(resourceVersion);
+        else if (type === 'DELETED') store.applyDeletion(this.#read(object));
+        else store.applyEvent(this.#read(object));
+      },
+      this.#stop.signal,
+    );
+    if (end.type === 'stopped') return { type: 'stopped' };
+    const useful = received || clock.monotonicMs() - startedAtMs >= USEFUL_WATCH_MS;
+    const error = end.type === 'failed' ? end.error : undefined;
+    return { type: 'watchEnded', resourceVersion, useful, received, error };
+  }
+
+  async #wait(
+    state: Extract<ReflectorState, { readonly type: 'waiting' }>,
+  ): Promise<ReflectorInput> {
+    const { clock, log, random } = this.#options;
+    const askedMs = (state.error?.retryAfterSeconds ?? 0) * 1000;
+    const waitMs = Math.max(
+      backoffMs(state.failures, BACKOFF, random),
+      Math.min(askedMs, BACKOFF.maxMs),
+    );
+    log(state.failures > 1 ? 'warn' : 'info', 'a watch is interrupted and goes on', {
+      path: this.#path,
+      next: state.next.type,
+      waitMs: Math.round(waitMs),
+      failures: state.failures,
+      error: state.error?.message ?? 'the server closed the watch at once',
+      status: state.error?.status ?? 0,
+    });
+    await sleep(clock, waitMs, this.#stop.signal);
+    return { type: 'waited' };
+  }
+
+  #selector(): Record<string, string> {
+    const { labelSelector } = this.#options;
+    return labelSelector === undefined ? {} : { labelSelector };
+  }
+
+  /** Items of a list come without apiVersion and kind, those of a watch with them. */
+  #read(value: unknown): T {
+    if (!isKubeObject(value)) {
+      throw new KubeError(`${this.#path} holds something without name, uid or resourceVersion`, {
+        kind: 'retryable',
+        status: 0,
+        reason: 'Malformed',
+      });
+    }
+    const { resource } = this.#options;
+    return { apiVersion: apiVersionOf(resource), kind: resource.kind, ...value } as T;
+  }
+}
+
+/** Versions of one watch only grow; one that doesn't comes from a server that was put back. */
+function laterVersion(current: string, next: string): string {
+  if (parseResourceVersion(next) < parseResourceVersion(current)) {
+    throw new KubeError(`the watch stepped back from version ${current} to ${next}`, {
+      kind: 'retryable',
+      status: 410,
+      reason: 'Expired',
+    });
+  }
+  return next;
+}
+
+function versionIn(object: unknown): string {
+  if (typeof object === 'object' && object !== null && 'metadata' in object) {
+    const metadata = object.metadata;
+    if (typeof metadata === 'object' && metadata !== null && 'resourceVersion' in metadata) {
+      return String(metadata.resourceVersion);
+    }
+  }
+  return '';
+}
+
+function isKubeObject(value: unknown): value is KubeObject {
+  if (typeof value !== 'object' || value === null || !('metadata' in value)) return false;
+  const { metadata } = value;
+  if (typeof metadata !== 'object' || metadata === null) return false;
+  const fields: Record<string, unknown> = { ...metadata };
+  return ['name', 'uid', 'resourceVersion'].every((name) => typeof fields[name] === 'string');
+}
+
+function asKubeError(error: unknown): KubeError {
+  if (error instanceof KubeError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new KubeError(message, {
+    kind: 'retryable',
+    status: 0,
+    reason: 'Malformed',
+    cause: error,
+  });
+}
+
+function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = clock.setTimer(ms, done);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}

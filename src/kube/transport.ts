@@ -1,0 +1,321 @@
+// Requests and watches to the API server as raw JSON, over one shared undici dispatcher with
+// kept-alive, bounded connections. It limits no rate and knows no resources; a request that met a
+// dead connection or a refused token is sent once more, everything else is its caller's to retry.
+import { Agent, type Dispatcher } from 'undici';
+import type { Clock } from '../runtime/clock.ts';
+import type { Credentials, KubeConnection, TlsMaterial } from './config.ts';
+import { createDeadline, untilAborted, type Deadline } from './deadline.ts';
+import { errorFromStatus, KubeError, type StatusBody } from './errors.ts';
+import { readWatch, type WatchEventType } from './watchStream.ts';
+
+/** JSON patch (RFC 6902), merge patch (RFC 7386), or server-side apply. */
+export type PatchType = 'json' | 'merge' | 'apply';
+
+export interface KubeRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Begins with /api or /apis; its segments are escaped already (resourcePath). */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  /** Needed with PATCH, and only there. */
+  readonly patch?: PatchType;
+  readonly signal?: AbortSignal;
+  /** For the whole request, credentials and waiting for a connection included; 15 s if left out. */
+  readonly timeoutMs?: number;
+}
+
+/** How a watch ended. `closed`: the server was done with it; `stopped`: our signal was aborted. */
+export type WatchEnd =
+  | { readonly type: 'closed' }
+  | { readonly type: 'stopped' }
+  | { readonly type: 'failed'; readonly error: KubeError };
+
+/**
+ * Called for ADDED, MODIFIED, DELETED and BOOKMARK, in the server's order. What it throws ends the
+ * watch as failed, a KubeError as it is.
+ */
+export type WatchListener = (type: WatchEventType, object: unknown) => void;
+
+export interface KubeClient {
+  /** The parsed answer. Rejects with a KubeError only. */
+  request<T>(request: KubeRequest): Promise<T>;
+  /** Resolves when the watch has ended, for whatever reason; never rejects. */
+  watch(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    onEvent: WatchListener,
+    signal: AbortSignal,
+  ): Promise<WatchEnd>;
+}
+
+export interface KubeTransport extends KubeClient {
+  /** Ends all connections; requests under way fail. */
+  close(): Promise<void>;
+}
+
+export interface TransportOptions {
+  readonly connection: KubeConnection;
+  readonly clock: Clock;
+  /** Sent as User-Agent, which the API server writes to its audit log and managedFields. */
+  readonly userAgent: string;
+}
+
+const REQUEST_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Bookmarks come about once a minute, so a watch that is silent for longer has lost its server. */
+const WATCH_IDLE_MS = 180_000;
+/** Well under the 90 s after which the API server closes an idle connection. */
+const KEEP_ALIVE_MS = 30_000;
+/** Each watch keeps one; the rest is more than all workers together can use. */
+const MAX_CONNECTIONS = 64;
+/** A page of 500 objects of 128 KiB each. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+
+const PATCH_CONTENT_TYPES: Readonly<Record<PatchType, string>> = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+};
+
+/** Connections are opened when first needed. */
+export function createTransport(options: TransportOptions): KubeTransport {
+  return new UndiciTransport(options);
+}
+
+class UndiciTransport implements KubeTransport {
+  readonly #options: TransportOptions;
+  readonly #origin: string;
+  readonly #basePath: string;
+  #pool: { readonly agent: Agent; readonly tls: string } | undefined;
+  #closed = false;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    const url = new URL(options.connection.serverUrl);
+    this.#origin = url.origin;
+    this.#basePath = url.pathname.replace(/\/+$/, '');
+  }
+
+  async request<T>(request: KubeRequest): Promise<T> {
+    const what = `${request.method} ${request.path}`;
+    const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS;
+    const deadline = createDeadline(this.#options.clock, what, timeoutMs, request.signal);
+    try {
+      const response = await this.#send(request, deadline.signal);
+      const text = await readText(response.body, MAX_RESPONSE_BYTES);
+      if (response.statusCode >= 300) throw errorOf(response, text, testsInPatch(request));
+      return parseBody<T>(text);
+    } catch (error) {
+      throw asKubeError(error, deadline.signal, what);
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  async watch(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    onEvent: WatchListener,
+    signal: AbortSignal,
+  ): Promise<WatchEnd> {
+    const what = `watch of ${path}`;
+    const deadline = createDeadline(this.#options.clock, what, REQUEST_TIMEOUT_MS, signal);
+    try {
+      const request: KubeRequest = { method: 'GET', path, query: { ...query, watch: 'true' } };
+      const response = await this.#send(request, deadline.signal);
+      if (response.statusCode >= 300) {
+        throw errorOf(response, await readText(response.body, MAX_RESPONSE_BYTES), false);
+      }
+      await readWatch(extending(response.body, deadline), onEvent);
+      return signal.aborted ? { type: 'stopped' } : { type: 'closed' };
+    } catch (error) {
+      if (signal.aborted) return { type: 'stopped' };
+      return { type: 'failed', error: asKubeError(error, deadline.signal, what) };
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pool?.agent.destroy();
+  }
+
+  /**
+   * Sends once, and once more where the first try says nothing about the server: a kept connection
+   * that was dead already (never for a POST, which might be done twice), or credentials of old.
+   */
+  async #send(request: KubeRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    let response: Dispatcher.ResponseData;
+    try {
+      response = await this.#sendOnce(request, signal);
+    } catch (error) {
+      if (signal.aborted || request.method === 'POST' || !isConnectionLost(error)) throw error;
+      return this.#sendOnce(request, signal);
+    }
+    if (response.statusCode !== 401) return response;
+    await response.body.dump();
+    this.#options.connection.invalidate();
+    return this.#sendOnce(request, signal);
+  }
+
+  async #sendOnce(request: KubeRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const credentials = await this.#credentials(signal);
+    const query = new URLSearchParams(request.query).toString();
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      'user-agent': this.#options.userAgent,
+      ...credentials.headers,
+    };
+    if (request.body !== undefined) headers['content-type'] = contentTypeOf(request);
+    return this.#agent(credentials.tls).request({
+      origin: this.#origin,
+      path: `${this.#basePath}${request.path}${query === '' ? '' : `?${query}`}`,
+      method: request.method,
+      headers,
+      body: request.body === undefined ? null : JSON.stringify(request.body),
+      signal,
+    });
+  }
+
+  async #credentials(signal: AbortSignal): Promise<Credentials> {
+    try {
+      return await untilAborted(this.#options.connection.credentials(), signal);
+    } catch (cause) {
+      if (signal.aborted) throw cause;
+      const message = `no credentials for the API server: ${describe(cause)}`;
+      throw new KubeError(message, { kind: 'retryable', status: 0, reason: 'Credentials', cause });
+    }
+  }
+
+  /** One agent for all; a new one when certificates change, the old one ends with its watches. */
+  #agent(tls: TlsMaterial): Agent {
+    if (this.#closed) {
+      throw new KubeError('the transport is closed', {
+        kind: 'terminal',
+        status: 0,
+        reason: 'Aborted',
+      });
+    }
+    const wanted = JSON.stringify(tls);
+    if (this.#pool?.tls !== wanted) {
+      void this.#pool?.agent.close();
+      this.#pool = { agent: createAgent(tls), tls: wanted };
+    }
+    return this.#pool.agent;
+  }
+}
+
+/** Time is bounded by deadlines, so undici's own bounds are off, except that on connecting. */
+function createAgent(tls: TlsMaterial): Agent {
+  return new Agent({
+    connections: MAX_CONNECTIONS,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: {
+      ...tls,
+      timeout: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    },
+  });
+}
+
+async function* extending(
+  body: AsyncIterable<Uint8Array>,
+  deadline: Deadline,
+): AsyncGenerator<Uint8Array> {
+  deadline.extend(WATCH_IDLE_MS);
+  for await (const chunk of body) {
+    deadline.extend(WATCH_IDLE_MS);
+    yield chunk;
+  }
+}
+
+async function readText(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) {
+      throw new KubeError(`the answer is longer than ${maxBytes} bytes`, {
+        kind: 'terminal',
+        status: 0,
+        reason: 'TooLarge',
+      });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseBody<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new KubeError('the answer is no complete JSON document', {
+      kind: 'retryable',
+      status: 0,
+      reason: 'Malformed',
+      cause,
+    });
+  }
+}
+
+function errorOf(response: Dispatcher.ResponseData, text: string, testedPatch: boolean): KubeError {
+  const header = Number(response.headers['retry-after']);
+  const status = parseStatus(text);
+  const details = Number.isFinite(header)
+    ? { retryAfterSeconds: header, ...status.details }
+    : { ...status.details };
+  return errorFromStatus(response.statusCode, { ...status, details }, testedPatch);
+}
+
+/** What stands between us and the API server may answer in HTML; its words are kept, in part. */
+function parseStatus(text: string): StatusBody {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null) return parsed;
+  } catch {
+    // Not JSON: the text itself is the message.
+  }
+  return text.trim() === '' ? {} : { message: text.trim().slice(0, 1024) };
+}
+
+function testsInPatch(request: KubeRequest): boolean {
+  if (request.patch !== 'json' || !Array.isArray(request.body)) return false;
+  return request.body.some((operation: { readonly op?: unknown }) => operation.op === 'test');
+}
+
+function contentTypeOf(request: KubeRequest): string {
+  if (request.method !== 'PATCH') return 'application/json';
+  if (request.patch === undefined) {
+    throw new KubeError('a PATCH must say its type', {
+      kind: 'terminal',
+      status: 0,
+      reason: 'BadRequest',
+    });
+  }
+  return PATCH_CONTENT_TYPES[request.patch];
+}
+
+/** The connection ended before an answer began: the server closed it while it was kept. */
+function isConnectionLost(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+}
+
+function asKubeError(error: unknown, signal: AbortSignal, what: string): KubeError {
+  if (error instanceof KubeError) return error;
+  if (signal.reason instanceof KubeError) return signal.reason;
+  const message = `${what} failed: ${describe(error)}`;
+  return new KubeError(message, { kind: 'retryable', status: 0, reason: 'Network', cause: error });
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

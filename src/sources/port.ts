@@ -1,0 +1,71 @@
+// The ports of the evidence room: a metric server that can be asked, and the evidence that comes of it.
+// Shapes only; prometheus.ts and poller.ts fill them.
+import type { ResolvedSignal } from '../api/defaults.ts';
+import type { Absence, AbsenceReason, EvidenceTarget, RawPoints } from '../core/evidence.ts';
+import type { RevisionEvidence } from '../core/evidence.ts';
+import type { Level } from '../core/signals.ts';
+
+/** One series of an answer. Values may be NaN or infinite; an instant query gives one sample. */
+export interface MetricRow {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly samples: readonly (readonly [timeMs: number, value: number])[];
+}
+
+/** What a query came to: rows, or the named reason why there are none to trust. */
+export type MetricAnswer =
+  | { readonly ok: true; readonly rows: readonly MetricRow[] }
+  | { readonly ok: false; readonly absence: Absence };
+
+/** One metric server. A failing server is an answer: neither query ever rejects. */
+export interface MetricSource {
+  instant(query: string, timeMs: number): Promise<MetricAnswer>;
+  /** Points at startMs, startMs + stepMs, … up to endMs; at most 11,000 (Prometheus' own limit). */
+  range(query: string, startMs: number, endMs: number, stepMs: number): Promise<MetricAnswer>;
+  /** The server's clock, estimated; the operator's until the server has answered once. */
+  nowMs(): number;
+}
+
+/** How a metric server is asked; from the operator's configuration. */
+export interface ServerSettings {
+  readonly name: string;
+  /** http(s), without credentials, query or fragment; a path is kept as a prefix of the API's. */
+  readonly url: string;
+  /** S of evidence.md: the step of every range, and the least window is 2.5 of it. */
+  readonly scrapeIntervalMs: number;
+  /** How far behind the server's clock every query asks, for samples that are still on their way. */
+  readonly lagMs: number;
+  readonly timeoutMs: number;
+  /** Labels that every selector demands, for servers that hold several clusters. */
+  readonly matchers: Readonly<Record<string, string>>;
+}
+
+/** Hears that an object is worth a pass; urgent when a hold on a rollback limit may be complete. */
+export type InterestListener = (key: string, interest: { readonly urgent: boolean }) => void;
+
+/** The level of the newest of `raw`'s points, each over a window of `windowSeconds`. */
+export type Classify = (signal: ResolvedSignal, raw: RawPoints, windowSeconds: number) => Level;
+
+/** Evidence for the judge. Reading it asks no server. */
+export interface EvidencePort {
+  /**
+   * Watches an object's canary, or replaces what is known of it; the same target again changes nothing.
+   * A new attemptStart, ReplicaSet or set of signals drops every point held.
+   */
+  watch(target: EvidenceTarget, signals: readonly ResolvedSignal[]): void;
+  forget(key: string): void;
+  /** The newest evidence; null until the first look, and for a key that nobody watches. */
+  read(key: string): RevisionEvidence | null;
+  /** Sets the one listener. */
+  onInteresting(listener: InterestListener): void;
+}
+
+const longestMessageBytes = 1024;
+
+/** An absence, its message cut to 1 KiB. */
+export function absence(kind: Absence['kind'], reason: AbsenceReason, message: string): Absence {
+  const bytes = Buffer.from(message);
+  if (bytes.length <= longestMessageBytes) return { kind, reason, message };
+  // The cut may split a character, which decodes to the three bytes of U+FFFD.
+  const cut = bytes.subarray(0, longestMessageBytes - 6).toString();
+  return { kind, reason, message: `${cut}…` };
+}

@@ -1,0 +1,3 @@
+export function forwardToHost(_: string): () => void {
+  return () => {};
+}

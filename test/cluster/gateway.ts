@@ -1,0 +1,3 @@
+export async function startGateway(..._: unknown[]): Promise<string> {
+  return '';
+}

@@ -1,0 +1,3 @@
+export async function startPrometheus(..._: unknown[]): Promise<string> {
+  return '';
+}

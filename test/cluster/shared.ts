@@ -1,0 +1,44 @@
+// Clusters and namespaces that mocha specs share: one cluster a profile and mocha process, stopped by a root hook.
+// Specs that break their cluster start their own with startCluster.
+import { after } from 'mocha';
+import { startCluster } from './cluster.ts';
+import type { Cluster, Profile } from './cluster.ts';
+import { waitFor } from './process.ts';
+
+const clusters = new Map<Profile, Promise<Cluster>>();
+
+/**
+ * The cluster of a profile, started by the first call. A sandbox holds one node, so `node` gets the cluster of
+ * `gateway`, which has a node too.
+ */
+export function sharedCluster(profile: Profile): Promise<Cluster> {
+  const started = profile === 'node' ? 'gateway' : profile;
+  const running = clusters.get(started);
+  if (running !== undefined) return running;
+  const starting = startCluster({ profile: started });
+  clusters.set(started, starting);
+  return starting;
+}
+
+/** Makes a namespace named `name` plus a suffix of its own, waits until pods can be made in it, and returns its name. */
+export async function freshNamespace(cluster: Cluster, name: string): Promise<string> {
+  const created = await cluster.client.create('/api/v1/namespaces', {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { generateName: `${name}-` },
+  });
+  const namespace = created.metadata.name;
+  await waitFor(`the default service account of ${namespace}`, () =>
+    cluster.client.get(`/api/v1/namespaces/${namespace}/serviceaccounts/default`),
+  );
+  return namespace;
+}
+
+after(async function stopSharedClusters() {
+  this.timeout(60_000);
+  const started = [...clusters.values()];
+  clusters.clear();
+  for (const cluster of await Promise.allSettled(started)) {
+    if (cluster.status === 'fulfilled') await cluster.value.stop();
+  }
+});

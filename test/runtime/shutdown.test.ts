@@ -1,0 +1,85 @@
+// The order and the bound of a shutdown, with a fake process.
+import { expect } from 'chai';
+import { installShutdown, type StopStep } from '../../src/runtime/shutdown.ts';
+import { FakeClock, settle } from './fakeClock.ts';
+
+type Signal = 'SIGTERM' | 'SIGINT';
+
+function setUp(steps: readonly StopStep[]) {
+  const clock = new FakeClock();
+  const listeners = new Map<Signal, (signal: Signal) => void>();
+  const exits: number[] = [];
+  const process = {
+    on: (signal: Signal, listener: (signal: Signal) => void) => listeners.set(signal, listener),
+    exit: (code: number) => exits.push(code),
+  };
+  installShutdown({ process, clock, log: () => undefined, steps, boundMs: 1000 });
+  const send = (signal: Signal): void => listeners.get(signal)?.(signal);
+  return { clock, exits, send };
+}
+
+describe('shutdown', () => {
+  it('runs the steps in order, one after the other, and exits with 0', async () => {
+    const trace: string[] = [];
+    const first = Promise.withResolvers<void>();
+    const { exits, send, clock } = setUp([
+      {
+        name: 'first',
+        stop: async () => {
+          await first.promise;
+          trace.push('first');
+        },
+      },
+      {
+        name: 'second',
+        stop: async () => {
+          await Promise.resolve();
+          trace.push('second');
+        },
+      },
+    ]);
+    send('SIGTERM');
+    await settle();
+    expect(trace).to.deep.equal([]);
+    first.resolve();
+    await settle();
+    expect(trace).to.deep.equal(['first', 'second']);
+    expect(exits).to.deep.equal([0]);
+    expect(clock.pendingTimers).to.equal(0);
+  });
+
+  it('goes on after a step that fails, and exits with 1', async () => {
+    let reached = false;
+    const { exits, send } = setUp([
+      { name: 'bad', stop: () => Promise.reject(new Error('no')) },
+      {
+        name: 'good',
+        stop: async () => {
+          await Promise.resolve();
+          reached = true;
+        },
+      },
+    ]);
+    send('SIGINT');
+    await settle();
+    expect(reached).to.equal(true);
+    expect(exits).to.deep.equal([1]);
+  });
+
+  it('exits with 1 when the bound is over', async () => {
+    const { clock, exits, send } = setUp([{ name: 'stuck', stop: () => new Promise(() => {}) }]);
+    send('SIGTERM');
+    await clock.advance(999);
+    expect(exits).to.deep.equal([]);
+    await clock.advance(1);
+    expect(exits).to.deep.equal([1]);
+  });
+
+  it('exits at once on a second signal', async () => {
+    const { exits, send } = setUp([{ name: 'stuck', stop: () => new Promise(() => {}) }]);
+    send('SIGTERM');
+    send('SIGINT');
+    await settle();
+    expect(exits).to.deep.equal([1]);
+  });
+});
