@@ -21,7 +21,8 @@ export function referencePage(): string {
   return [
     `# ${KIND}`,
     `\`apiVersion: ${API_VERSION}\`, short name \`${SHORT_NAME}\`. An example is in ` +
-      'example.yaml. This page is generated from the sources of the resource; `kubectl explain` says the same.',
+      'example.yaml. This page is generated from the sources of the resource; `kubectl explain` ' +
+      'says the same.',
     '## Spec',
     'A field marked * is required. Durations are written as `1h30m`, `2m`, `10s` or `500ms`.',
     fieldTable(fieldsUnder(root, 'spec')),
@@ -44,7 +45,8 @@ export function referencePage(): string {
     ),
     '## What the operator writes on objects',
     'Besides the objects it owns, the operator writes these names and the weights of the two ' +
-      'services in the routes. A tool that compares objects with Git must leave them out of the comparison.',
+      'services in the routes. A tool that compares objects with Git must leave them out of the ' +
+      'comparison.',
     table(
       ['Name', 'Kind', 'On', 'Meaning'],
       WRITTEN_NAMES.map(({ name, kind, on, meaning }) => [code(name), kind, on, meaning]),

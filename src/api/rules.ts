@@ -49,7 +49,7 @@ const step = (hold: string): ManifestPatch => spec({ canary: { steps: [{ weight:
 export const nameFits: Rule = {
   name: 'nameFits',
   rule: `self.metadata.name.size() <= ${MAX_NAME_LENGTH}`,
-  message: `metadata.name must be at most ${MAX_NAME_LENGTH} characters, so that pods can be named after it`,
+  message: `metadata.name must be at most ${MAX_NAME_LENGTH} characters; names of pods are longer`,
   accepted: { metadata: { name: 'n'.repeat(MAX_NAME_LENGTH) } },
   rejected: { metadata: { name: 'n'.repeat(MAX_NAME_LENGTH + 1) } },
   on: 'create',

@@ -8,7 +8,11 @@ import { rfc3339 } from './text.ts';
 /** The action that waits for an answer; null when there is none or its id was answered before. */
 export function openAction(
   s: Situation,
-): { readonly verb: 'rollback' | 'retry'; readonly id: string; readonly revision: string | null } | null {
+): {
+  readonly verb: 'rollback' | 'retry';
+  readonly id: string;
+  readonly revision: string | null;
+} | null {
   const { action, object } = s.obs;
   if (action.kind !== 'action') return null;
   const known = object.status?.lastActions?.some(({ id }) => id === action.action.id) ?? false;

@@ -11,10 +11,10 @@ import type { JudgedPoint } from './signals.ts';
 import { incidentId } from './situation.ts';
 import { cut, rfc3339 } from './text.ts';
 
-function basis(canary: RevisionView, nowMs: TimeMs): Pick<
-  Incident,
-  'id' | 'revision' | 'images' | 'detectedAt'
-> {
+function basis(
+  canary: RevisionView,
+  nowMs: TimeMs,
+): Pick<Incident, 'id' | 'revision' | 'images' | 'detectedAt'> {
   return {
     id: incidentId(canary.revision, canary.record.attempt),
     revision: canary.revision,
@@ -70,11 +70,7 @@ function samplesOf(
 }
 
 /** The incident of a canary whose own pods failed. */
-export function incidentOfPods(
-  canary: RevisionView,
-  failure: PodFailure,
-  nowMs: TimeMs,
-): Incident {
+export function incidentOfPods(canary: RevisionView, failure: PodFailure, nowMs: TimeMs): Incident {
   return {
     ...basis(canary, nowMs),
     alert: failure.alert,
@@ -127,11 +123,7 @@ export function incidentOfOrder(canary: RevisionView, actionId: string, nowMs: T
 }
 
 /** A verdict whose every record but the mark on a route was lost. */
-export function incidentWithoutRecord(
-  id: string,
-  revision: string,
-  nowMs: TimeMs,
-): Incident {
+export function incidentWithoutRecord(id: string, revision: string, nowMs: TimeMs): Incident {
   return {
     id,
     alert: 'ROLLBACK',

@@ -71,9 +71,7 @@ function judgeSignal(
   }
   const latest = judgePoints(signal, evidence.latest, evidence.windowSeconds).at(-1) ?? null;
   const history =
-    evidence.history === null
-      ? []
-      : judgePoints(signal, evidence.history, evidence.windowSeconds);
+    evidence.history === null ? [] : judgePoints(signal, evidence.history, evidence.windowSeconds);
   return {
     signal,
     level: latest?.level ?? 'Unknown',

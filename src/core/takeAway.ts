@@ -85,11 +85,7 @@ export const retryWasAccepted: Check = (s) => {
   return progressing(message, [command], answered);
 };
 
-function progressing(
-  message: string,
-  commands: readonly Command[],
-  answered: LastAction,
-): Finding {
+function progressing(message: string, commands: readonly Command[], answered: LastAction): Finding {
   return { phase: 'Progressing', reason: 'RolloutStarted', message, commands, answered };
 }
 
@@ -119,8 +115,7 @@ export const revisionIsRejected: Check = (s) => {
   );
   if (revision === undefined || revision === null) return null;
   const id = incidentId(revision, rejectedAttempt(s.obs, revision));
-  const incident =
-    incidentOf(s.obs, revision) ?? incidentWithoutRecord(id, revision, s.obs.nowMs);
+  const incident = incidentOf(s.obs, revision) ?? incidentWithoutRecord(id, revision, s.obs.nowMs);
   return rollBack(s, revision, incident);
 };
 
@@ -159,7 +154,8 @@ export const absenceHeldAgainstPolicy: Check = (s) => {
   if (stepStartMs === null) return null;
   for (const judgement of s.signals) {
     const { signal, absentSinceMs } = judgement;
-    if (signal.noData !== 'Rollback' || judgement.absence === null || absentSinceMs === null) continue;
+    if (signal.noData !== 'Rollback' || judgement.absence === null || absentSinceMs === null)
+      continue;
     const sinceMs = Math.max(absentSinceMs, stepStartMs);
     if (s.obs.metricsNowMs < sinceMs + signal.forSeconds * 1000) continue;
     const incident = incidentOfAbsence(s.canary, judgement, sinceMs, s.obs.nowMs);
@@ -192,7 +188,8 @@ function anyMark(s: Situation): RolloutMark {
 
 /** The canary has weight but no available pod: no verdict, but no traffic either. */
 export const canaryHasNoPods: Check = (s) => {
-  if (!s.canaryActive || s.canary === null || s.carried === 0 || s.canary.available > 0) return null;
+  if (!s.canaryActive || s.canary === null || s.carried === 0 || s.canary.available > 0)
+    return null;
   return {
     phase: 'Progressing',
     reason: 'WaitingForPods',
@@ -210,7 +207,8 @@ export const routeLostItsMark: Check = (s) => {
   return {
     phase: 'Progressing',
     reason: 'WeightsOverwritten',
-    message: 'A route with canary weight lost the mark of this rollout; its weight goes to 0 first.',
+    message:
+      'A route with canary weight lost the mark of this rollout; its weight goes to 0 first.',
     commands: [lower(0, mark, 'none', null)],
   };
 };
@@ -271,7 +269,14 @@ function rollBack(s: Situation, revision: string, incident: Incident): Finding {
   if (s.stable !== null && s.stable.replicas < stableNeeds) {
     const { name, uid } = s.stable;
     const replicas = stableNeeds;
-    commands.push({ kind: 'writeRevision', name, uid, resourceVersion: null, record: {}, replicas });
+    commands.push({
+      kind: 'writeRevision',
+      name,
+      uid,
+      resourceVersion: null,
+      record: {},
+      replicas,
+    });
   }
   const known = s.obs.object.status?.incidents?.find(({ id }) => id === incident.id);
   const confirmed = known?.resolvedAt !== undefined;
@@ -288,4 +293,3 @@ function rollBack(s: Situation, revision: string, incident: Incident): Finding {
     incident: known ?? incident,
   };
 }
-

@@ -3,7 +3,7 @@
 import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Absence, AbsenceReason, EvidenceTarget, RawPoints } from '../core/evidence.ts';
 import type { RevisionEvidence } from '../core/evidence.ts';
-import type { Level } from '../core/signals.ts';
+import type { Level } from '../api/schema.ts';
 
 /** One series of an answer. Values may be NaN or infinite; an instant query gives one sample. */
 export interface MetricRow {

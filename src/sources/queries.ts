@@ -84,8 +84,7 @@ function selector(
 function ratePerRevision(series: string, windowMs: number, label: string): string {
   const unique = `max without (${duplicateLabels}) (rate(${series}[${duration(windowMs)}]))`;
   const perPod = `sum by (namespace, pod, ${label}) (${unique})`;
-  const renamed =
-    `label_replace(${perPod}, "${revisionLabel}", "$1", "pod", "(.+)-${podSuffix}")`;
+  const renamed = `label_replace(${perPod}, "${revisionLabel}", "$1", "pod", "(.+)-${podSuffix}")`;
   return `sum by (namespace, ${revisionLabel}, ${label}) (${renamed})`;
 }
 
