@@ -1,14 +1,12 @@
-// What becomes of an action annotation that was not answered yet. The rollback itself is a check of its
-// own (takeAway.ts); here are the answers that need no write but the status.
+// What becomes of an action annotation that was not answered yet. The rollback itself is a check of
+// its own (takeAway.ts); here are the answers that need no write but the status.
 import type { LastAction } from '../api/schema.ts';
 import type { Situation } from './situation.ts';
 import { incidentOf, rejectedAttempt } from './situation.ts';
 import { rfc3339 } from './text.ts';
 
 /** The action that waits for an answer; null when there is none or its id was answered before. */
-export function openAction(
-  s: Situation,
-): {
+export function openAction(s: Situation): {
   readonly verb: 'rollback' | 'retry';
   readonly id: string;
   readonly revision: string | null;
@@ -33,7 +31,9 @@ export function rollbackIsOrdered(s: Situation): boolean {
   return action.revision === null || action.revision === s.canary.revision;
 }
 
-/** The answer to an open action that this pass can give without touching traffic; null without one. */
+/**
+ * The answer to an open action that this pass can give without touching traffic; null without one.
+ */
 export function answerAction(s: Situation): LastAction | null {
   const action = openAction(s);
   if (action === null || rollbackIsOrdered(s)) return null;

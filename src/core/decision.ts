@@ -1,5 +1,5 @@
-// What one pass decided: the check that decided it, the phase with its reason, and the commands in order.
-// Shapes only.
+// What one pass decided: the check that decided it, the phase with its reason, and the commands in
+// order. Shapes only.
 import type { Reason } from '../api/reasons.ts';
 import type { Incident, LastAction, Phase } from '../api/schema.ts';
 import type { EvidenceTarget } from './evidence.ts';

@@ -1,7 +1,10 @@
-// The shapes in which evidence reaches the judge: raw counts and buckets per point in time, or a named
-// absence. It holds no thresholds and fetches nothing; sources/ fills these shapes, signals.ts reads them.
+// The shapes in which evidence reaches the judge: raw counts and buckets per point in time, or a
+// named absence. It holds no thresholds and fetches nothing; sources/ fills these shapes,
+// signals.ts reads them.
 
-/** The five kinds of absence that decide (evidence.md, "Absence"); none is a pass and none blames. */
+/**
+ * The five kinds of absence that decide (evidence.md, "Absence"); none is a pass and none blames.
+ */
 export type AbsenceKind = 'noData' | 'notANumber' | 'infinite' | 'untrusted' | 'unreachable';
 
 /** The finer reason of an absence, which is what the user reads. */
@@ -43,7 +46,9 @@ export interface LatencyPoint {
   readonly buckets: readonly { readonly le: number; readonly perSecond: number }[];
 }
 
-/** One value of a custom query, in the signal's own unit; NaN and infinities are kept as they came. */
+/**
+ * One value of a custom query, in the signal's own unit; NaN and infinities are kept as they came.
+ */
 export interface ValuePoint {
   readonly timeMs: number;
   readonly value: number;
@@ -78,7 +83,10 @@ export type SignalEvidence =
       readonly query: string;
     };
 
-/** All evidence on one revision at one look. All times are the metric server's, in ms since the epoch. */
+/**
+ * All evidence on one revision at one look. All times are the metric server's, in ms since the
+ * epoch.
+ */
 export interface RevisionEvidence {
   readonly observedAtMs: number;
   readonly signals: Readonly<Record<string, SignalEvidence>>;

@@ -1,5 +1,5 @@
-// What a run of judged points means: whether a breach has held for as long as the limit says, and whether
-// a step's whole hold was healthy. Reads points only; it neither fetches nor remembers any.
+// What a run of judged points means: whether a breach has held for as long as the limit says, and
+// whether a step's whole hold was healthy. Reads points only; it neither fetches nor remembers any.
 import type { ResolvedSignal } from '../api/defaults.ts';
 import { stopsAdvance } from './signals.ts';
 import type { JudgedPoint } from './signals.ts';
@@ -40,8 +40,9 @@ function requestsIn(points: readonly JudgedPoint[], stepSeconds: number): number
 }
 
 /**
- * Judges a rollback limit on the points up to `nowMs`. Unknown points neither break nor fill the hold:
- * it stretches to at most twice `for`, until enough breaching points stand without a clear one.
+ * Judges a rollback limit on the points up to `nowMs`. Unknown points neither break nor fill the
+ * hold: it stretches to at most twice `for`, until enough breaching points stand without a clear
+ * one.
  */
 export function judgeBreach(
   signal: ResolvedSignal,
@@ -91,8 +92,8 @@ export type HealthHold =
   | { readonly state: 'unknown'; readonly knownShare: number };
 
 /**
- * Judges whether the signal stayed below critical over a whole hold that ends now. A step passes when its
- * hold since the last point at critical or worse is over, and `for` since the last breach.
+ * Judges whether the signal stayed below critical over a whole hold that ends now. A step passes
+ * when its hold since the last point at critical or worse is over, and `for` since the last breach.
  */
 export function judgeHealth(
   signal: ResolvedSignal,

@@ -1,5 +1,5 @@
-// The record of a verdict: what, when, which revision, which values. It is written once, rides on the
-// traffic patch, and stands in the status; here it is only put together.
+// The record of a verdict: what, when, which revision, which values. It is written once, rides on
+// the traffic patch, and stands in the status; here it is only put together.
 import { formatDuration, formatValue } from '../api/quantities.ts';
 import { MAX_EVIDENCE_SAMPLES } from '../api/limits.ts';
 import type { EvidenceSample, Incident } from '../api/schema.ts';

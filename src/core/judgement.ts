@@ -1,5 +1,5 @@
-// The evidence on the canary read against the policy, signal by signal. Each signal is judged on its own:
-// one's absence never hides another's breach. It decides nothing.
+// The evidence on the canary read against the policy, signal by signal. Each signal is judged on
+// its own: one's absence never hides another's breach. It decides nothing.
 import type { Policy, ResolvedSignal } from '../api/defaults.ts';
 import type { Level } from '../api/schema.ts';
 import type { Absence, RevisionEvidence, SignalEvidence } from './evidence.ts';

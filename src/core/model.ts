@@ -1,5 +1,5 @@
-// What one pass sees (Observation) and what it wants done (Command). Shapes only: observe.ts fills the
-// first, decide.ts turns it into the second, act.ts carries that out.
+// What one pass sees (Observation) and what it wants done (Command). Shapes only: observe.ts fills
+// the first, decide.ts turns it into the second, act.ts carries that out.
 import type { ParsedAction } from '../api/actions.ts';
 import type { Incident, X0ttaDeployment } from '../api/schema.ts';
 import type { PolicyResult } from '../api/defaults.ts';
@@ -160,7 +160,9 @@ export interface Observation {
   readonly templateError: string | null;
 }
 
-/** A write that gives traffic is conditional on what was read; one that takes it pins names only. */
+/**
+ * A write that gives traffic is conditional on what was read; one that takes it pins names only.
+ */
 export type Guard = 'raise' | 'lower';
 
 export type Command =

@@ -1,5 +1,5 @@
-// Failures that a canary's own pods report through the API: direct evidence that needs no metric. It
-// judges only pods of the current attempt and says nothing about stable's.
+// Failures that a canary's own pods report through the API: direct evidence that needs no metric.
+// It judges only pods of the current attempt and says nothing about stable's.
 import type { PodView, RevisionView, TimeMs } from './model.ts';
 
 /** Restarts of one pod during an attempt that count as a crash loop (runbook.md). */
@@ -26,8 +26,8 @@ export type PodVerdict =
 const fine: PodVerdict = { state: 'fine' };
 
 /**
- * Judges the canary's pods. `needed` is how many the running step's weight needs; the progress deadline
- * counts from the step's decision until the router has taken its weight.
+ * Judges the canary's pods. `needed` is how many the running step's weight needs; the progress
+ * deadline counts from the step's decision until the router has taken its weight.
  */
 export function judgePods(
   canary: RevisionView,

@@ -1,9 +1,9 @@
 // How much traffic stable can take back at once when it is short of pods.
 
 /**
- * Stable's share in percent (design.md, "Share"): all of it when at least half of the needed pods are
- * available, or when the canary has none; below half as much as the pods carry, but never less than stable
- * has now. With no stable pod available the share stays.
+ * Stable's share in percent (design.md, "Share"): all of it when at least half of the needed pods
+ * are available, or when the canary has none; below half as much as the pods carry, but never less
+ * than stable has now. With no stable pod available the share stays.
  */
 export function stableShare(stable: {
   readonly available: number;

@@ -1,5 +1,5 @@
-// Turns raw counts, buckets and values into points with a level. It judges one point at a time; holds.ts
-// judges what a run of points means.
+// Turns raw counts, buckets and values into points with a level. It judges one point at a time;
+// holds.ts judges what a run of points means.
 import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Level } from '../api/schema.ts';
 import type { Absence, LatencyPoint, RawPoints, RequestPoint } from './evidence.ts';
@@ -114,8 +114,8 @@ function beyondLimit(signal: ResolvedSignal, value: number): Share['beyond'] {
 const tailShare = 0.05;
 
 /**
- * "P95 above L" as the share of requests over a bucket's boundary: to blame, the smallest boundary at or
- * above L (a breach there proves one at L); to advance, the largest at or below L.
+ * "P95 above L" as the share of requests over a bucket's boundary: to blame, the smallest boundary
+ * at or above L (a breach there proves one at L); to advance, the largest at or below L.
  */
 function judgeLatency(
   signal: ResolvedSignal,
@@ -139,7 +139,8 @@ function judgeLatency(
       side === 'blame'
         ? finite.find((bucket) => bucket.le >= limit)?.le
         : finite.findLast((bucket) => bucket.le <= limit)?.le;
-    // No boundary at or above: nothing here can prove a breach. None at or below: nothing clears it.
+    // No boundary at or above: nothing here can prove a breach. None at or below: nothing clears
+    // it.
     if (boundary === undefined) return side === 'advance';
     return shareOver(boundary) > tailShare;
   };

@@ -111,8 +111,9 @@ export function sameMark(a: RolloutMark | null, b: RolloutMark): boolean {
 }
 
 /**
- * The highest attempt of a revision that a verdict ended, by any witness: the routes, its ReplicaSet, the
- * status. 0: none. A retry is a higher attempt; a ReplicaSet that is gone leaves the verdict standing.
+ * The highest attempt of a revision that a verdict ended, by any witness: the routes, its
+ * ReplicaSet, the status. 0: none. A retry is a higher attempt; a ReplicaSet that is gone leaves
+ * the verdict standing.
  */
 export function rejectedAttempt(obs: Observation, revision: string): number {
   const uid = obs.object.metadata.uid;

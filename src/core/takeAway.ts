@@ -1,5 +1,6 @@
-// The checks that take traffic away from a revision, in the order they are asked. Each judges only its own
-// evidence; each answers with the same plan: weights first, then the verdict, then the rest.
+// The checks that take traffic away from a revision, in the order they are asked. Each judges only
+// its own evidence; each answers with the same plan: weights first, then the verdict, then the
+// rest.
 import type { Incident, LastAction } from '../api/schema.ts';
 import { rollbackIsOrdered, openAction, acceptedRetry } from './actions.ts';
 import type { Check, Finding } from './decision.ts';
@@ -89,7 +90,9 @@ function progressing(message: string, commands: readonly Command[], answered: La
   return { phase: 'Progressing', reason: 'RolloutStarted', message, commands, answered };
 }
 
-/** What stands on a ReplicaSet when an attempt begins; `last` is the number of the attempt before. */
+/**
+ * What stands on a ReplicaSet when an attempt begins; `last` is the number of the attempt before.
+ */
 export function beginAttempt(s: Situation, last: number): Partial<RevisionView['record']> {
   return {
     role: 'canary',
@@ -106,7 +109,9 @@ export function beginAttempt(s: Situation, last: number): Partial<RevisionView['
   };
 }
 
-/** A verdict stands against the revision in traffic or the desired one: it is carried to its end. */
+/**
+ * A verdict stands against the revision in traffic or the desired one: it is carried to its end.
+ */
 export const revisionIsRejected: Check = (s) => {
   const marked = s.routes.find((route) => carriedBy(route) > 0)?.mark?.revision;
   const candidates = [s.inCanaryRole, marked, s.obs.desired.revision];
@@ -235,9 +240,9 @@ function canaryServiceToStable(s: Situation): Command[] {
 }
 
 /**
- * The plan of every rollback, from its first pass to its last: the routes' patch with the verdict before
- * anything else, the verdict on the ReplicaSet, stable scaled up, the routes read back; once they were,
- * -canary back to stable. The drain and the scale-down are housekeeping.
+ * The plan of every rollback, from its first pass to its last: the routes' patch with the verdict
+ * before anything else, the verdict on the ReplicaSet, stable scaled up, the routes read back; once
+ * they were, -canary back to stable. The drain and the scale-down are housekeeping.
  */
 function rollBack(s: Situation, revision: string, incident: Incident): Finding {
   const view = s.obs.revisions.find((candidate) => candidate.revision === revision) ?? null;

@@ -123,7 +123,9 @@ function escapeSegment(segment: string): string {
   return `/${encodeURIComponent(segment)}`;
 }
 
-/** `namespace/name`, or the name alone of an object of the cluster: the key of stores and queues. */
+/**
+ * `namespace/name`, or the name alone of an object of the cluster: the key of stores and queues.
+ */
 export function objectKey(object: KubeObject): string {
   return keyOf(object.metadata.namespace, object.metadata.name);
 }

@@ -1,5 +1,5 @@
-// The ports of the evidence room: a metric server that can be asked, and the evidence that comes of it.
-// Shapes only; prometheus.ts and poller.ts fill them.
+// The ports of the evidence room: a metric server that can be asked, and the evidence that comes of
+// it. Shapes only; prometheus.ts and poller.ts fill them.
 import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Absence, AbsenceReason, EvidenceTarget, RawPoints } from '../core/evidence.ts';
 import type { RevisionEvidence } from '../core/evidence.ts';
@@ -32,7 +32,9 @@ export interface ServerSettings {
   readonly url: string;
   /** S of evidence.md: the step of every range, and the least window is 2.5 of it. */
   readonly scrapeIntervalMs: number;
-  /** How far behind the server's clock every query asks, for samples that are still on their way. */
+  /**
+   * How far behind the server's clock every query asks, for samples that are still on their way.
+   */
   readonly lagMs: number;
   readonly timeoutMs: number;
   /** Labels that every selector demands, for servers that hold several clusters. */
@@ -48,8 +50,8 @@ export type Classify = (signal: ResolvedSignal, raw: RawPoints, windowSeconds: n
 /** Evidence for the judge. Reading it asks no server. */
 export interface EvidencePort {
   /**
-   * Watches an object's canary, or replaces what is known of it; the same target again changes nothing.
-   * A new attemptStart, ReplicaSet or set of signals drops every point held.
+   * Watches an object's canary, or replaces what is known of it; the same target again changes
+   * nothing. A new attemptStart, ReplicaSet or set of signals drops every point held.
    */
   watch(target: EvidenceTarget, signals: readonly ResolvedSignal[]): void;
   forget(key: string): void;

@@ -1,5 +1,5 @@
-// Builds the PromQL of the profile `http`, for the whole fleet or for named ReplicaSets of a namespace.
-// Text only: it asks nothing, and every value that comes from outside is escaped here.
+// Builds the PromQL of the profile `http`, for the whole fleet or for named ReplicaSets of a
+// namespace. Text only: it asks nothing, and every value that comes from outside is escaped here.
 
 /** Whose pods a query is about. */
 export type Scope =
@@ -18,7 +18,9 @@ export const latencyMetric = 'http_request_duration_seconds_bucket';
 /** The label by which a query's rows name their ReplicaSet. */
 export const revisionLabel = 'x0tta_rs';
 
-/** The alphabet of Kubernetes' generated names, so that fewer pods of other kinds look like ours. */
+/**
+ * The alphabet of Kubernetes' generated names, so that fewer pods of other kinds look like ours.
+ */
 const podSuffix = '[bcdfghjklmnpqrstvwxz2456789]{5}';
 const podName = new RegExp(`^(.+)-${podSuffix}$`);
 
@@ -78,8 +80,8 @@ function selector(
 }
 
 /**
- * Requests per second by namespace, revision and `label`. It sums over each pod's series before it renames:
- * faster, and no label of the series' own can collide.
+ * Requests per second by namespace, revision and `label`. It sums over each pod's series before it
+ * renames: faster, and no label of the series' own can collide.
  */
 function ratePerRevision(series: string, windowMs: number, label: string): string {
   const unique = `max without (${duplicateLabels}) (rate(${series}[${duration(windowMs)}]))`;
@@ -89,8 +91,8 @@ function ratePerRevision(series: string, windowMs: number, label: string): strin
 }
 
 /**
- * Requests per second by revision and status, which stands in the label `code` or else `status`. Rows of
- * series that carry neither come without both, so that a profile that does not fit is seen.
+ * Requests per second by revision and status, which stands in the label `code` or else `status`.
+ * Rows of series that carry neither come without both, so that a profile that does not fit is seen.
  */
 export function requestsQuery(
   scope: Scope,

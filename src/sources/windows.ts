@@ -1,5 +1,5 @@
-// The lengths of time that a look is made of: the window of a rate, the grid of a range query, how often
-// to poll and how far back to read. Pure arithmetic of evidence.md, "Time and windows".
+// The lengths of time that a look is made of: the window of a rate, the grid of a range query, how
+// often to poll and how far back to read. Pure arithmetic of evidence.md, "Time and windows".
 import type { ResolvedSignal } from '../api/defaults.ts';
 
 /** The window of a signal's rates, or why no window can judge it on this server. */
@@ -18,8 +18,8 @@ const longestDefaultWindowMs = 60_000;
 const leastPollMs = 5_000;
 
 /**
- * W = max(4 S, min(1 m, for / 5)), at most for / 2, never under 2.5 S. A window that the signal names must
- * lie within the same bounds. A signal without a hold has no upper bound.
+ * W = max(4 S, min(1 m, for / 5)), at most for / 2, never under 2.5 S. A window that the signal
+ * names must lie within the same bounds. A signal without a hold has no upper bound.
  */
 export function chooseWindow(
   signal: Pick<ResolvedSignal, 'forSeconds' | 'windowSeconds'>,
@@ -74,7 +74,9 @@ export function pollIntervalOf(scrapeIntervalMs: number, configuredMs: number | 
   return configuredMs ?? Math.max(leastPollMs, scrapeIntervalMs);
 }
 
-/** How far back a range reads: twice the longest `for`, and the step's hold with a `for` before it. */
+/**
+ * How far back a range reads: twice the longest `for`, and the step's hold with a `for` before it.
+ */
 export function horizonOf(
   signals: readonly Pick<ResolvedSignal, 'forSeconds'>[],
   stepHoldSeconds: number,

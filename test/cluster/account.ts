@@ -8,7 +8,10 @@ export interface PolicyRule {
   readonly verbs: readonly string[];
 }
 
-/** Makes a namespace, a service account in it and a cluster role of these rules; returns a kubeconfig's path. */
+/**
+ * Makes a namespace, a service account in it and a cluster role of these rules; returns a
+ * kubeconfig's path.
+ */
 export async function createAccount(
   cluster: Cluster,
   namespace: string,

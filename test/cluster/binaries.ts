@@ -1,5 +1,5 @@
-// Where the pinned binaries are: in the folder that KUBEBUILDER_ASSETS names, else in the cache that tools/build
-// fills. It builds nothing.
+// Where the pinned binaries are: in the folder that KUBEBUILDER_ASSETS names, else in the cache
+// that tools/build fills. It builds nothing.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,10 @@ import { join } from 'node:path';
 const build = join(import.meta.dirname, 'tools', 'build');
 let families: ReadonlyMap<string, string> | undefined;
 
-/** Path of a binary, for example 'kube-apiserver'. @throws Error when it is neither in the assets nor built. */
+/**
+ * Path of a binary, for example 'kube-apiserver'. @throws Error when it is neither in the assets
+ * nor built.
+ */
 export function binaryPath(name: string): string {
   const assets = process.env['KUBEBUILDER_ASSETS'];
   const folders = [...(assets ? [assets] : []), ...familyFolders().values()];
@@ -19,7 +22,10 @@ export function binaryPath(name: string): string {
   return path;
 }
 
-/** Folder of the Gateway API's standard resource definitions. @throws Error when it is not there yet. */
+/**
+ * Folder of the Gateway API's standard resource definitions. @throws Error when it is not there
+ * yet.
+ */
 export function gatewayApiFolder(): string {
   const folder = join(familyFolders().get('traefik') ?? '', 'gateway-api');
   if (!existsSync(folder)) throw new Error(`${folder} is not there; run \`make tools\``);

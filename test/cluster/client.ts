@@ -1,5 +1,5 @@
-// A small JSON client of the Kubernetes API for the harness and the tests: one request, or one watch, by path.
-// It keeps no cache and retries nothing.
+// A small JSON client of the Kubernetes API for the harness and the tests: one request, or one
+// watch, by path. It keeps no cache and retries nothing.
 import { createInterface } from 'node:readline';
 import { Agent, request } from 'undici';
 
@@ -39,7 +39,10 @@ export class ApiError extends Error {
   }
 }
 
-/** Requests by path, for example '/api/v1/namespaces/default/pods'. Every one rejects with an ApiError from 400 on. */
+/**
+ * Requests by path, for example '/api/v1/namespaces/default/pods'. Every one rejects with an
+ * ApiError from 400 on.
+ */
 export interface ApiClient {
   get<T = KubernetesObject>(path: string): Promise<T>;
   /** Text of an answer that is not JSON, for example of '/readyz'. */
@@ -54,7 +57,9 @@ export interface ApiClient {
   close(): Promise<void>;
 }
 
-/** A client for the server at `url`, with a bearer token and the PEM text of the server's authority. */
+/**
+ * A client for the server at `url`, with a bearer token and the PEM text of the server's authority.
+ */
 export function createClient(url: string, token: string, ca: string): ApiClient {
   const dispatcher = new Agent({ connect: { ca }, bodyTimeout: 0 });
   const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };

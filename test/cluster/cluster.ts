@@ -1,5 +1,5 @@
-// Starts a real cluster inside a sandbox and hands out what tests and the demo need of it. What each part of it runs is
-// in controlPlane.ts, node.ts, gateway.ts and prometheus.ts.
+// Starts a real cluster inside a sandbox and hands out what tests and the demo need of it. What
+// each part of it runs is in controlPlane.ts, node.ts, gateway.ts and prometheus.ts.
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,8 +17,8 @@ import type { Component } from './process.ts';
 import { startPrometheus } from './prometheus.ts';
 
 /**
- * `control-plane`: no node, pods' status is set by startPodSetter; `node`: real pods on one node; `gateway`: a node, a
- * gateway with a data plane and a Prometheus.
+ * `control-plane`: no node, pods' status is set by startPodSetter; `node`: real pods on one node;
+ * `gateway`: a node, a gateway with a data plane and a Prometheus.
  */
 export type Profile = 'control-plane' | 'node' | 'gateway';
 
@@ -32,7 +32,9 @@ export interface ClusterOptions {
 /** A running cluster. */
 export interface Cluster {
   readonly profile: Profile;
-  /** Folder of everything the cluster writes; each component's output is in `logs/<component>.log`. */
+  /**
+   * Folder of everything the cluster writes; each component's output is in `logs/<component>.log`.
+   */
   readonly folder: string;
   /** Path of the kubeconfig of a cluster admin. */
   readonly kubeconfig: string;
@@ -47,27 +49,37 @@ export interface Cluster {
   readonly prometheusUrl?: string;
   /** Where the gateway takes traffic; of profile `gateway` only. */
   readonly gatewayUrl?: string;
-  /** Runs kubectl as admin and returns its output. @throws Error with what it wrote to standard error. */
+  /**
+   * Runs kubectl as admin and returns its output. @throws Error with what it wrote to standard
+   * error.
+   */
   kubectl(args: readonly string[], options?: { readonly input?: string }): Promise<string>;
   /** Applies YAML text or objects on the server's side, taking over fields of others. */
   apply(what: string | readonly object[]): Promise<string>;
   /** Path of a pinned binary, for example 'kubectl'. @throws Error when it is not built. */
   binaries(name: string): string;
-  /** A component, for tests that stop one, for example 'prometheus'. @throws Error naming those that there are. */
+  /**
+   * A component, for tests that stop one, for example 'prometheus'. @throws Error naming those that
+   * there are.
+   */
   component(name: string): Component;
   /** Imports the tar of an image into the node; pods use it with `imagePullPolicy: Never`. */
   importImage(tarPath: string): Promise<void>;
   /** A token, good for 24 hours, of a service account given as 'namespace/name'. */
   tokenFor(serviceAccount: string): Promise<string>;
-  /** Path of a kubeconfig with such a token; `apiUrl` replaces the server's, for a proxy in between. */
+  /**
+   * Path of a kubeconfig with such a token; `apiUrl` replaces the server's, for a proxy in between.
+   */
   kubeconfigFor(serviceAccount: string, apiUrl?: string): Promise<string>;
   /** Ends all components and removes the folder. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a cluster and waits until it can be used. Any number of control planes run in one sandbox, but one node.
- * @throws Error outside a sandbox, when a binary or package is missing, or when a part does not get ready.
+ * Starts a cluster and waits until it can be used. Any number of control planes run in one sandbox,
+ * but one node.
+ * @throws Error outside a sandbox, when a binary or package is missing, or when a part does not get
+ * ready.
  */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const sandboxFolder = process.env['X0TTA_SANDBOX_FOLDER'];

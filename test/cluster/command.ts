@@ -9,7 +9,10 @@ export interface CommandOptions {
 
 const maxOutputBytes = 64 * 1024 * 1024;
 
-/** Runs a command and returns its standard output. @throws Error with its arguments and its standard error. */
+/**
+ * Runs a command and returns its standard output. @throws Error with its arguments and its standard
+ * error.
+ */
 export function runCommand(
   command: string,
   args: readonly string[],

@@ -1,5 +1,5 @@
-// The control plane: etcd, kube-apiserver with an audit log, and kube-controller-manager, on free ports. It makes no
-// node and installs nothing in the cluster.
+// The control plane: etcd, kube-apiserver with an audit log, and kube-controller-manager, on free
+// ports. It makes no node and installs nothing in the cluster.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,8 @@ export const nodeName = 'node-1';
 /** The service range; the API server's own service has its first address. */
 export const serviceRange = '198.19.0.0/16';
 
-// User names and groups that the API server's authorizers know from RBAC's and the node authorizer's defaults.
+// User names and groups that the API server's authorizers know from RBAC's and the node
+// authorizer's defaults.
 const users = {
   admin: ['admin', 'system:masters'],
   controllerManager: ['system:kube-controller-manager', ''],
@@ -37,8 +38,8 @@ const users = {
 } as const;
 type UserName = keyof typeof users;
 
-// Reads are left out: they are many and change nothing. Objects without a namespace, secrets and tokens are logged
-// without their content.
+// Reads are left out: they are many and change nothing. Objects without a namespace, secrets and
+// tokens are logged without their content.
 const auditPolicy = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
@@ -55,9 +56,10 @@ const auditPolicy = {
 };
 
 /**
- * Starts a control plane and waits until it is ready and its controllers have made the default service
- * account.
- * @param nodeAddress address at which pods and the kubelet reach the API server; undefined keeps it on loopback.
+ * Starts a control plane and waits until it is ready and its controllers have made the default
+ * service account.
+ * @param nodeAddress address at which pods and the kubelet reach the API server; undefined keeps it
+ * on loopback.
  */
 export async function startControlPlane(parts: Parts, nodeAddress?: string): Promise<ControlPlane> {
   const { folder } = parts;
@@ -89,7 +91,10 @@ export async function startControlPlane(parts: Parts, nodeAddress?: string): Pro
   return { apiUrl, ca, client, auditLog: auditLogOf(folder), kubeconfigOf };
 }
 
-/** Writes a kubeconfig with one cluster, one bearer token and, when given, the name to verify the certificate by. */
+/**
+ * Writes a kubeconfig with one cluster, one bearer token and, when given, the name to verify the
+ * certificate by.
+ */
 export function writeKubeconfig(
   path: string,
   apiUrl: string,
@@ -175,7 +180,8 @@ function startApiServer(
       `--cert-dir=${pki}`,
       `--bind-address=${nodeAddress === undefined ? '127.0.0.1' : '0.0.0.0'}`,
       `--advertise-address=${nodeAddress ?? '127.0.0.1'}`,
-      // The endpoint of the `kubernetes` service may not be on loopback, so without a node it has none.
+      // The endpoint of the `kubernetes` service may not be on loopback, so without a node it has
+      // none.
       ...(nodeAddress === undefined ? ['--endpoint-reconciler-type=none'] : []),
       `--secure-port=${port}`,
       `--service-cluster-ip-range=${serviceRange}`,
@@ -193,7 +199,8 @@ function startApiServer(
 }
 
 function startControllerManager(parts: Parts, kubeconfig: string, hasNode: boolean): void {
-  // Without a kubelet nobody renews a node's lease, and the life cycle controller would evict the pods of the node.
+  // Without a kubelet nobody renews a node's lease, and the life cycle controller would evict the
+  // pods of the node.
   const controllers = hasNode ? '*' : '*,-node-lifecycle-controller';
   parts.start({
     name: 'kube-controller-manager',
@@ -203,7 +210,8 @@ function startControllerManager(parts: Parts, kubeconfig: string, hasNode: boole
       `--controllers=${controllers}`,
       '--leader-elect=false',
       '--use-service-account-credentials=true',
-      // The defaults (20 a second) would spend five seconds of the start on the controllers' tokens.
+      // The defaults (20 a second) would spend five seconds of the start on the controllers'
+      // tokens.
       '--kube-api-qps=1000',
       '--kube-api-burst=1000',
       `--service-account-private-key-file=${join(parts.folder, 'pki', 'sa.key')}`,

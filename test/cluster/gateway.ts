@@ -1,5 +1,5 @@
-// A gateway with a data plane: Traefik as a process of the node's machine, with one Gateway that takes routes from all
-// namespaces. It routes nothing by itself.
+// A gateway with a data plane: Traefik as a process of the node's machine, with one Gateway that
+// takes routes from all namespaces. It routes nothing by itself.
 import { request } from 'undici';
 import { createAccount } from './account.ts';
 import { binaryPath } from './binaries.ts';
@@ -38,7 +38,10 @@ const rules = [
   },
 ];
 
-/** Starts the gateway, waits until it is programmed and answers, and returns the URL at which it takes traffic. */
+/**
+ * Starts the gateway, waits until it is programmed and answers, and returns the URL at which it
+ * takes traffic.
+ */
 export async function startGateway(parts: Parts, cluster: Cluster): Promise<string> {
   parts.log('starting the gateway');
   const kubeconfig = await createAccount(cluster, gatewayRef.namespace, 'traefik', rules);

@@ -1,4 +1,5 @@
-// The harness itself, on the control-plane profile: the cluster answers, and its audit log shows what was written.
+// The harness itself, on the control-plane profile: the cluster answers, and its audit log shows
+// what was written.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Cluster } from './cluster.ts';

@@ -1,4 +1,5 @@
-// Builds container images as tars from a folder, with no builder and no registry, and puts them into a node.
+// Builds container images as tars from a folder, with no builder and no registry, and puts them
+// into a node.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

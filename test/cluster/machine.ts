@@ -1,5 +1,6 @@
-// Makes the sandbox's namespaces into a machine that a node can run on: address, routes, and folders of its own where
-// the node's programs have fixed paths. Undoes all of it when the cluster stops.
+// Makes the sandbox's namespaces into a machine that a node can run on: address, routes, and
+// folders of its own where the node's programs have fixed paths. Undoes all of it when the cluster
+// stops.
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
@@ -14,8 +15,8 @@ export const nodeAddress = '198.18.255.1';
 export const podBridge = 'pods0';
 
 const nodeLink = 'node0';
-// Programs of a node write to these whatever their settings are. The mounts are in the sandbox's own namespace; where a
-// mount point does not exist, the empty folder made for it stays.
+// Programs of a node write to these whatever their settings are. The mounts are in the sandbox's
+// own namespace; where a mount point does not exist, the empty folder made for it stays.
 const fixedFolders = ['/run', '/var/lib/cni', '/var/lib/kubelet', '/var/log'];
 
 /**
@@ -50,7 +51,10 @@ export async function prepareMachine(parts: Parts): Promise<string> {
   return makeCgroup(parts);
 }
 
-/** Ends every process of the node's pods and the shims that hold them, which outlive the container runtime. */
+/**
+ * Ends every process of the node's pods and the shims that hold them, which outlive the container
+ * runtime.
+ */
 export function killPods(cgroup: string): void {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     if (textOf(`/proc/${pid}/cmdline`).includes('containerd-shim')) kill(pid);

@@ -1,5 +1,5 @@
-// A real node: containerd, kubelet, kube-proxy and kube-scheduler, with pods on a bridge inside the sandbox. What the
-// machine needs for it is in machine.ts.
+// A real node: containerd, kubelet, kube-proxy and kube-scheduler, with pods on a bridge inside the
+// sandbox. What the machine needs for it is in machine.ts.
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binaryPath } from './binaries.ts';
@@ -15,7 +15,8 @@ import { cniFolder } from './requirements.ts';
 
 const podRange = '198.18.0.0/17';
 const pauseImage = 'x0tta.test/pause:1';
-// The sandbox has a /run of its own, so the default places are private, and short enough for a socket's path.
+// The sandbox has a /run of its own, so the default places are private, and short enough for a
+// socket's path.
 const runtimeSocket = '/run/containerd/containerd.sock';
 
 interface NodeObject {
@@ -141,7 +142,8 @@ function kubeletConfiguration(folder: string, cgroup: string): object {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
     address: nodeAddress,
-    // The network namespace is the fence; the API server calls the kubelet without a client certificate.
+    // The network namespace is the fence; the API server calls the kubelet without a client
+    // certificate.
     authentication: { anonymous: { enabled: true }, webhook: { enabled: false } },
     authorization: { mode: 'AlwaysAllow' },
     containerRuntimeEndpoint: `unix://${runtimeSocket}`,
@@ -179,7 +181,8 @@ function proxyConfiguration(kubeconfig: string): object {
     hostnameOverride: nodeName,
     bindAddress: nodeAddress,
     clientConnection: { kubeconfig },
-    // Pods share a bridge: without masquerade an answer would bypass the rules that made a service of the pod.
+    // Pods share a bridge: without masquerade an answer would bypass the rules that made a service
+    // of the pod.
     iptables: { masqueradeAll: true, localhostNodePorts: false, minSyncPeriod: '100ms' },
     oomScoreAdj: 0,
     // The conntrack limits belong to the machine and can't be set from here.

@@ -1,5 +1,5 @@
-// Runs the bundled operator against a cluster as its users do: with the RBAC of deploy/ and a token of its service
-// account, as a child process. It builds nothing.
+// Runs the bundled operator against a cluster as its users do: with the RBAC of deploy/ and a token
+// of its service account, as a child process. It builds nothing.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -41,7 +41,10 @@ export const operatorAccount = 'x0tta-system/x0tta';
 const root = resolve(import.meta.dirname, '..', '..');
 const stopMs = 10_000;
 
-/** Applies the resource definitions and deploy/ to a cluster, as a user would before starting the operator. */
+/**
+ * Applies the resource definitions and deploy/ to a cluster, as a user would before starting the
+ * operator.
+ */
 export async function installOperator(cluster: Cluster): Promise<void> {
   for (const folder of ['crds', 'deploy']) {
     await cluster.kubectl([

@@ -1,5 +1,5 @@
-// Collects what a cluster has started, so that it can be found by name and is ended in reverse order, also when a later
-// step of the start fails.
+// Collects what a cluster has started, so that it can be found by name and is ended in reverse
+// order, also when a later step of the start fails.
 import { startComponent } from './process.ts';
 import type { Component, ComponentSpec } from './process.ts';
 

@@ -22,7 +22,9 @@ interface ContainerState {
   readonly lastState: object;
 }
 
-/** The behaviour that a pod's annotation asks for. @throws Error when there is no such behaviour. */
+/**
+ * The behaviour that a pod's annotation asks for. @throws Error when there is no such behaviour.
+ */
 export function behaviourOf(pod: KubernetesObject): PodBehaviour {
   const asked = pod.metadata.annotations?.[behaviourAnnotation] ?? 'ready';
   const behaviour = behaviours.find((name) => name === asked);

@@ -1,5 +1,5 @@
-// Stands in for scheduler and kubelet where a cluster has no node: binds each pod to a node object, writes its status
-// and removes it once it is deleted. It runs nothing.
+// Stands in for scheduler and kubelet where a cluster has no node: binds each pod to a node object,
+// writes its status and removes it once it is deleted. It runs nothing.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiError } from './client.ts';
 import type { ApiClient, KubernetesObject } from './client.ts';
@@ -22,9 +22,9 @@ interface SetPod {
 const retryMs = 200;
 
 /**
- * Makes the pods of a cluster without a node ready, each at an address of its own in 198.18.0.0/16, or as their
- * annotation `test.x0tta.io/behaviour` says (`pending`, `image-pull`, `crash-loop`, `oom`); a change of the annotation
- * changes the status.
+ * Makes the pods of a cluster without a node ready, each at an address of its own in 198.18.0.0/16,
+ * or as their annotation `test.x0tta.io/behaviour` says (`pending`, `image-pull`, `crash-loop`,
+ * `oom`); a change of the annotation changes the status.
  */
 export async function startPodSetter(cluster: Cluster): Promise<PodSetter> {
   const { client } = cluster;
@@ -63,7 +63,8 @@ async function followPods(client: ApiClient, signal: AbortSignal): Promise<void>
         await setPod(client, object, known.get(uid) as SetPod);
       }
     } catch (error) {
-      // A test may stop the API server; anything but a lost connection is a mistake of the test or of this file.
+      // A test may stop the API server; anything but a lost connection is a mistake of the test or
+      // of this file.
       if (error instanceof ApiError && error.status < 500) throw error;
     }
     await delay(retryMs, undefined, { signal }).catch(() => undefined);
@@ -93,7 +94,10 @@ async function setPod(client: ApiClient, pod: KubernetesObject, known: SetPod): 
   );
 }
 
-/** Waits for the request; an answer of this status counts as done, as when the pod went away in between. */
+/**
+ * Waits for the request; an answer of this status counts as done, as when the pod went away in
+ * between.
+ */
 async function unless(status: number, request: Promise<unknown>): Promise<void> {
   await request.catch((error: unknown) => {
     if (!(error instanceof ApiError && error.status === status)) throw error;

@@ -1,5 +1,5 @@
-// One component of a cluster: a child process with its log file, that may be paused, stopped and started again.
-// It knows nothing of what the component does.
+// One component of a cluster: a child process with its log file, that may be paused, stopped and
+// started again. It knows nothing of what the component does.
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
@@ -27,7 +27,10 @@ export interface Component {
   start(): void;
   /** Sends a signal; SIGSTOP and SIGCONT pause and resume it. */
   signal(signal: NodeJS.Signals): void;
-  /** Ends it and waits for its exit: by `signal`, and by SIGKILL when that took more than five seconds. */
+  /**
+   * Ends it and waits for its exit: by `signal`, and by SIGKILL when that took more than five
+   * seconds.
+   */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -36,8 +39,9 @@ const stopMs = 5_000;
 const pollMs = 50;
 
 /**
- * Starts a component, its output appended to `<folder>/logs/<name>.log`. When it ends without stop() the process fails
- * with an uncaught error that carries the tail of the log, so that no test goes on against half a cluster.
+ * Starts a component, its output appended to `<folder>/logs/<name>.log`. When it ends without
+ * stop() the process fails with an uncaught error that carries the tail of the log, so that no test
+ * goes on against half a cluster.
  */
 export function startComponent(folder: string, spec: ComponentSpec): Component {
   const logs = join(folder, 'logs');
@@ -51,7 +55,8 @@ export function startComponent(folder: string, spec: ComponentSpec): Component {
     if (child !== undefined) return;
     const log = openSync(logFile, 'a');
     const started = spawn(spec.command, spec.args, {
-      // A session of its own: an interrupt from the terminal is for the test run, which ends its clusters in order.
+      // A session of its own: an interrupt from the terminal is for the test run, which ends its
+      // clusters in order.
       detached: true,
       stdio: ['ignore', log, log],
       env: { ...process.env, ...spec.env },
@@ -90,8 +95,8 @@ export function startComponent(folder: string, spec: ComponentSpec): Component {
 }
 
 /**
- * Polls until `check` returns something other than undefined or false; an error that it throws counts as "not yet" and
- * is told when the time is up.
+ * Polls until `check` returns something other than undefined or false; an error that it throws
+ * counts as "not yet" and is told when the time is up.
  * @throws Error naming what was waited for, after `timeoutMs` (default 60 s).
  */
 export async function waitFor<T>(

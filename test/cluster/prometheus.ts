@@ -1,4 +1,5 @@
-// A Prometheus that finds and labels pods as a standard installation does, but scrapes every second.
+// A Prometheus that finds and labels pods as a standard installation does, but scrapes every
+// second.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';

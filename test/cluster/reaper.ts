@@ -1,5 +1,6 @@
-// What a sandbox leaves outside its namespaces: a folder and control groups, both named after the process that
-// owns them, so that the next start can tell what a dead one left and remove it. It ends no process.
+// What a sandbox leaves outside its namespaces: a folder and control groups, both named after the
+// process that owns them, so that the next start can tell what a dead one left and remove it. It
+// ends no process.
 import { readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,14 +13,19 @@ export interface SandboxPlace {
   readonly id: string;
   /** Folder of everything the clusters of this sandbox write. */
   readonly folder: string;
-  /** Path of the control group below each hierarchy, with a leading slash: '/x0tta-4711-1234567'. */
+  /**
+   * Path of the control group below each hierarchy, with a leading slash: '/x0tta-4711-1234567'.
+   */
   readonly cgroup: string;
 }
 
 const cgroupMount = '/sys/fs/cgroup';
 const cgroupPrefix = 'x0tta-';
 
-/** Start time of a process in clock ticks since boot (proc(5), stat field 22); undefined when there is none. */
+/**
+ * Start time of a process in clock ticks since boot (proc(5), stat field 22); undefined when there
+ * is none.
+ */
 export function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -32,7 +38,10 @@ export function startTimeOf(pid: number): string | undefined {
   }
 }
 
-/** The place of the sandbox that the calling process owns; nested in the sandbox around it, if there is one. */
+/**
+ * The place of the sandbox that the calling process owns; nested in the sandbox around it, if there
+ * is one.
+ */
 export function ownPlace(): SandboxPlace {
   const id = `${process.pid}-${startTimeOf(process.pid) ?? '0'}`;
   return {
@@ -42,7 +51,9 @@ export function ownPlace(): SandboxPlace {
   };
 }
 
-/** Removes the folder and control groups of every sandbox whose owner is dead; returns their ids. */
+/**
+ * Removes the folder and control groups of every sandbox whose owner is dead; returns their ids.
+ */
 export async function reapDead(): Promise<readonly string[]> {
   const ids = new Set(entriesOf(sandboxesFolder()));
   for (const hierarchy of cgroupHierarchies()) {
@@ -68,8 +79,8 @@ export async function removePlace(place: SandboxPlace): Promise<void> {
 }
 
 /**
- * Removes a control group and all below it in every hierarchy. A group stays busy for some milliseconds after its last
- * process ended, so this tries for up to three seconds.
+ * Removes a control group and all below it in every hierarchy. A group stays busy for some
+ * milliseconds after its last process ended, so this tries for up to three seconds.
  * @throws Error naming the group that still has processes in it.
  */
 export async function removeCgroups(cgroup: string): Promise<void> {
@@ -82,7 +93,10 @@ export async function removeCgroups(cgroup: string): Promise<void> {
   }
 }
 
-/** The folder of each mounted hierarchy; the one folder of them all on a machine with cgroup v2 alone. */
+/**
+ * The folder of each mounted hierarchy; the one folder of them all on a machine with cgroup v2
+ * alone.
+ */
 export function cgroupHierarchies(): readonly string[] {
   const mounts = readFileSync('/proc/self/mounts', 'utf8');
   return mounts

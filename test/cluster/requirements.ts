@@ -1,5 +1,5 @@
-// What the machine must have before a sandbox or a node can start, each with the command that would provide it.
-// It looks only; it installs nothing.
+// What the machine must have before a sandbox or a node can start, each with the command that would
+// provide it. It looks only; it installs nothing.
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 

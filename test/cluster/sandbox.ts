@@ -1,9 +1,11 @@
-// Runs a command in process, mount and network namespaces of its own: whatever kills the command or this process ends
-// every process of its clusters, and mounts, links, routes and rules go with the namespaces. It starts no cluster.
+// Runs a command in process, mount and network namespaces of its own: whatever kills the command or
+// this process ends every process of its clusters, and mounts, links, routes and rules go with the
+// namespaces. It starts no cluster.
 //
 //   node test/cluster/sandbox.ts [--forward] -- COMMAND ARGUMENTS…
 //
-// Exit code: the command's; 3 when something is missing on this machine; 128 plus the signal when it was ended.
+// Exit code: the command's; 3 when something is missing on this machine; 128 plus the signal when
+// it was ended.
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -17,8 +19,9 @@ import { missingForSandbox } from './requirements.ts';
 const graceMs = 8_000;
 const parentPollMs = 500;
 
-// Process 1 of the namespace: it collects orphans and hands on signals and the exit code. `env` undoes the shell's
-// ignoring of SIGINT in background commands, and descriptor 3 its taking their standard input away.
+// Process 1 of the namespace: it collects orphans and hands on signals and the exit code. `env`
+// undoes the shell's ignoring of SIGINT in background commands, and descriptor 3 its taking their
+// standard input away.
 const init = `
 ip link set lo up || exit 125
 exec 3<&0
@@ -60,7 +63,8 @@ async function runInNamespaces(command: readonly string[], place: SandboxPlace):
     'setpriv',
     ['--pdeathsig', 'KILL', ...unshare, 'sh', '-c', init, 'sandbox', ...command],
     {
-      // A session of its own: Ctrl-C reaches this process alone, which decides what is told to whom.
+      // A session of its own: Ctrl-C reaches this process alone, which decides what is told to
+      // whom.
       detached: true,
       stdio: [process.stdin.isTTY ? 'ignore' : 'inherit', 'inherit', 'inherit'],
       env: {
@@ -93,7 +97,10 @@ async function runInNamespaces(command: readonly string[], place: SandboxPlace):
   }
 }
 
-/** Signals process 1 of the namespace; with SIGKILL the kernel ends all of the namespace before unshare returns. */
+/**
+ * Signals process 1 of the namespace; with SIGKILL the kernel ends all of the namespace before
+ * unshare returns.
+ */
 function signalInit(unshare: ChildProcess, signal: NodeJS.Signals): void {
   const pid = unshare.pid;
   if (pid === undefined || unshare.exitCode !== null || unshare.signalCode !== null) return;
@@ -105,7 +112,10 @@ function signalInit(unshare: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Calls `end` when the parent, or any process between this one and the `make` that started it, is gone. */
+/**
+ * Calls `end` when the parent, or any process between this one and the `make` that started it, is
+ * gone.
+ */
 function endWhenParentDies(end: () => void): () => void {
   const ancestors = ancestorsUpToMake().map((pid) => ({ pid, startTime: startTimeOf(pid) }));
   const timer = setInterval(() => {

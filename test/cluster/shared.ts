@@ -1,5 +1,5 @@
-// Clusters and namespaces that mocha specs share: one cluster a profile and mocha process, stopped by a root hook.
-// Specs that break their cluster start their own with startCluster.
+// Clusters and namespaces that mocha specs share: one cluster a profile and mocha process, stopped
+// by a root hook. Specs that break their cluster start their own with startCluster.
 import { after } from 'mocha';
 import { startCluster } from './cluster.ts';
 import type { Cluster, Profile } from './cluster.ts';
@@ -8,8 +8,8 @@ import { waitFor } from './process.ts';
 const clusters = new Map<Profile, Promise<Cluster>>();
 
 /**
- * The cluster of a profile, started by the first call. A sandbox holds one node, so `node` gets the cluster of
- * `gateway`, which has a node too.
+ * The cluster of a profile, started by the first call. A sandbox holds one node, so `node` gets the
+ * cluster of `gateway`, which has a node too.
  */
 export function sharedCluster(profile: Profile): Promise<Cluster> {
   const started = profile === 'node' ? 'gateway' : profile;
@@ -20,7 +20,10 @@ export function sharedCluster(profile: Profile): Promise<Cluster> {
   return starting;
 }
 
-/** Makes a namespace named `name` plus a suffix of its own, waits until pods can be made in it, and returns its name. */
+/**
+ * Makes a namespace named `name` plus a suffix of its own, waits until pods can be made in it, and
+ * returns its name.
+ */
 export async function freshNamespace(cluster: Cluster, name: string): Promise<string> {
   const created = await cluster.client.create('/api/v1/namespaces', {
     apiVersion: 'v1',

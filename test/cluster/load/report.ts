@@ -9,7 +9,9 @@ export const UNKNOWN_VERSION = 'unknown';
 /** How one request ended. */
 export type Outcome =
   | { readonly kind: 'answer'; readonly version: string; readonly status: number }
-  /** No whole answer; the version is known if the headers came. `code` is for example ECONNRESET. */
+  /**
+   * No whole answer; the version is known if the headers came. `code` is for example ECONNRESET.
+   */
   | { readonly kind: 'failure'; readonly version: string; readonly code: string };
 
 /** What one version answered. */
@@ -65,7 +67,9 @@ interface SecondCounts {
   failed: number;
 }
 
-/** Collects outcomes. `maxSeconds` bounds the timeline; later requests count for its last second. */
+/**
+ * Collects outcomes. `maxSeconds` bounds the timeline; later requests count for its last second.
+ */
 export class LoadStatistics {
   readonly #maxSeconds: number;
   readonly #versions = new Map<string, VersionCounts>();

@@ -82,7 +82,10 @@ export class Behaviour {
   }
 }
 
-/** Whether request number `count` (from 1) is among the hits: of any n, n x ratio are, give or take 1. */
+/**
+ * Whether request number `count` (from 1) is among the hits: of any n, n x ratio are, give or take
+ * 1.
+ */
 function isHit(count: number, ratio: number): boolean {
   // The margin keeps 10 x 0.1 from counting as 0.9999….
   const hitsUpTo = (number: number): number => Math.floor(number * ratio + 1e-9);

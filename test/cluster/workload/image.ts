@@ -80,7 +80,9 @@ export async function bundleServer(): Promise<string> {
   return file.text;
 }
 
-/** The files that a dynamic binary needs at run time, its loader among them, as `ldd` names them. */
+/**
+ * The files that a dynamic binary needs at run time, its loader among them, as `ldd` names them.
+ */
 async function sharedLibraries(binary: string): Promise<readonly string[]> {
   const output = await runCommand('ldd', [binary]);
   const paths = output.split('\n').flatMap((line) => {

@@ -87,7 +87,8 @@ export function sampleTemplate(options: SampleTemplateOptions): Readonly<Record<
           env: Object.entries(environment).map(([variable, value]) => ({ name: variable, value })),
           ports: [{ name: 'http', containerPort: PORT }],
           readinessProbe: { httpGet: { path: '/health', port: PORT }, periodSeconds: 1 },
-          // The limit is well above what the sample needs, so that only MEMORY_MB_PER_SECOND meets it.
+          // The limit is well above what the sample needs, so that only MEMORY_MB_PER_SECOND meets
+          // it.
           resources: {
             requests: { cpu: '10m', memory: '64Mi' },
             limits: { memory: '192Mi' },

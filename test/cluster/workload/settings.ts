@@ -68,7 +68,9 @@ export function environmentName(setting: keyof Settings): string {
   return setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 }
 
-/** Reads settings from environment variables; one that is unset or empty keeps its initial value. */
+/**
+ * Reads settings from environment variables; one that is unset or empty keeps its initial value.
+ */
 export function settingsFromEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
 ): Settings {
