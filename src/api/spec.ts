@@ -147,14 +147,16 @@ const trafficSchema = z
   })
   .describe('How traffic is split between the revisions.');
 
-const labels = (description: string) =>
-  z.record(z.string(), z.string().max(63)).meta({ description, maxProperties: 64 });
+const labels = (description: string, bounds: Readonly<Record<string, number>>) =>
+  z.record(z.string(), z.string().max(63)).meta({ description, ...bounds });
 
 export const templateSchema = z
   .looseObject({
     metadata: z
       .looseObject({
-        labels: labels('Labels of the pods; they include those of the selector.'),
+        labels: labels('Labels of the pods; they include those of the selector.', {
+          maxProperties: 64,
+        }),
         annotations: z
           .record(z.string(), z.string().max(262_144))
           .meta({ description: 'Annotations of the pods.', maxProperties: 256 })
@@ -177,8 +179,7 @@ export const specSchema = z
       .describe('Pods that 100 % of the traffic needs.'),
     selector: z
       .object({
-        matchLabels: labels('Labels that the pods must carry.').meta({
-          description: 'Labels that the pods must carry.',
+        matchLabels: labels('Labels that the pods must carry.', {
           minProperties: 1,
           maxProperties: 16,
         }),

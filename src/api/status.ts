@@ -24,7 +24,8 @@ export const phaseSchema = z
   .describe(
     'Stable: one revision serves. Progressing: a canary is on its way. RollingBack: the ' +
       'verdict is taken, traffic not yet confirmed. RolledBack: every route was read back with ' +
-      'the canary at 0. Invalid: the object cannot be carried out as written; traffic is untouched.',
+      'the canary at 0. Invalid: the object cannot be carried out as written; traffic ' +
+      'is untouched.',
   );
 
 /** How a signal of the canary stands against its limits. */

@@ -72,7 +72,7 @@ function answerRollback(s: Situation, action: OpenAction): LastAction {
     action.revision,
     'Refused',
     action.revision === null || action.revision === stable
-      ? `no canary is on its way: revision ${stable} is stable, and a stable revision can't be rolled back`
+      ? `no canary is on its way: revision ${stable} is stable already`
       : `revision ${action.revision} is not the canary; stable is ${stable}`,
   );
 }

@@ -104,8 +104,8 @@ export function incidentOfAbsence(
     query: cut(query),
     startedAt: rfc3339(sinceMs),
     summary: cut(
-      `${signal.name} of revision ${canary.revision} had no evidence (${reason}) and the object asks ` +
-        `for a rollback then: ${absence?.message ?? ''}`,
+      `${signal.name} of revision ${canary.revision} had no evidence (${reason}) and ` +
+        `the object asks for a rollback then: ${absence?.message ?? ''}`,
     ),
   };
 }

@@ -75,7 +75,8 @@ function crashLoop(pod: PodView): PodFailure | null {
       return {
         alert: 'SERVICE_DOWN',
         value:
-          `container ${container.name} of pod ${pod.name} restarted ${container.restartCount} times` +
+          `container ${container.name} of pod ${pod.name} ` +
+          `restarted ${container.restartCount} times` +
           (looping ? ' and is in CrashLoopBackOff' : ''),
         limit: `fewer than ${crashLoopRestarts} restarts and no CrashLoopBackOff`,
         sinceMs: container.terminatedAtMs ?? pod.createdAtMs,

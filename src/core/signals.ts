@@ -65,7 +65,7 @@ function tooFew(requests: number): Absence {
   return {
     kind: 'noData',
     reason: 'TooFewRequests',
-    message: `${requests.toFixed(1)} requests in one window; ${leastRequestsPerPoint} are needed to judge it.`,
+    message: `${requests.toFixed(1)} requests in one window, fewer than ${leastRequestsPerPoint}.`,
   };
 }
 
@@ -159,8 +159,8 @@ function aboveTopBucket(signal: ResolvedSignal, top: number): Absence {
     kind: 'untrusted',
     reason: 'LimitAboveTopBucket',
     message:
-      `The histogram's highest finite boundary is ${top} s; a limit of ${signal.rollback} s can't be ` +
-      `seen in it. Lower the limit or add a bucket.`,
+      `The histogram's highest finite boundary is ${top} s; a limit of ${signal.rollback} s ` +
+      `can't be seen in it. Lower the limit or add a bucket.`,
   };
 }
 

@@ -34,8 +34,9 @@ export function chooseWindow(
       ok: false,
       reason: 'HoldShorterThanScrapeAllows',
       message:
-        `HoldShorterThanScrapeAllows: a hold of ${signal.forSeconds} s cannot be judged at a scrape ` +
-        `interval of ${scrapeIntervalMs / 1000} s; make it at least ${least} s or scrape more often.`,
+        `HoldShorterThanScrapeAllows: a hold of ${signal.forSeconds} s cannot be judged ` +
+        `at a scrape interval of ${scrapeIntervalMs / 1000} s; ` +
+        `make it at least ${least} s or scrape more often.`,
     };
   }
   if (signal.windowSeconds !== null) return namedWindow(signal.windowSeconds, leastMs, mostMs);
@@ -54,7 +55,8 @@ function namedWindow(windowSeconds: number, leastMs: number, mostMs: number): Wi
     ok: false,
     reason: 'WindowOutOfBounds',
     message:
-      `WindowOutOfBounds: a window of ${windowSeconds} s is outside ${leastMs / 1000} s (2.5 scrape ` +
+      `WindowOutOfBounds: a window of ${windowSeconds} s ` +
+      `is outside ${leastMs / 1000} s (2.5 scrape ` +
       `intervals) to ${mostMs / 1000} s (half of the hold).`,
   };
 }

@@ -141,7 +141,15 @@ function accessTo(parts: Parts, controlPlane: ControlPlane, profile: Profile): C
     return output.trim();
   };
   return {
-    ...{ profile, folder, kubeconfig, apiUrl, ca, client, auditLog, kubectl, tokenFor },
+    profile,
+    folder,
+    kubeconfig,
+    apiUrl,
+    ca,
+    client,
+    auditLog,
+    kubectl,
+    tokenFor,
     apply: (what) => {
       const input =
         typeof what === 'string'

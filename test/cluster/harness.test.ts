@@ -51,7 +51,7 @@ describe('the cluster harness', function () {
     expect(events[0]?.requestObject?.data).to.deep.equal({ key: 'value' });
   });
 
-  it('makes pods ready, has them in endpoint slices, and removes them with their owner', async () => {
+  it('makes pods ready, has them in slices, and removes them with their owner', async () => {
     const setter = await startPodSetter(cluster);
     try {
       await cluster.apply(labelled(namespace));

@@ -74,9 +74,12 @@ export async function startOperator(
   const [port = 0] = await freePorts(1);
   const listen = `127.0.0.1:${port}`;
   const operator = spawnOperator(folder, options, [
-    ...['--kubeconfig', kubeconfig],
-    ...['--config', config],
-    ...['--listen', listen],
+    '--kubeconfig',
+    kubeconfig,
+    '--config',
+    config,
+    '--listen',
+    listen,
   ]);
   const handle = { ...operator, url: `http://${listen}` };
   try {

@@ -51,7 +51,7 @@ export function podStatus(
     ? {}
     : {
         reason: 'ContainersNotReady',
-        message: `containers with unready status: [${containers.map(({ name }) => name).join(' ')}]`,
+        message: `unready containers: [${containers.map(({ name }) => name).join(' ')}]`,
       };
   return {
     phase,

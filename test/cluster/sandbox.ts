@@ -2,7 +2,7 @@
 // this process ends every process of its clusters, and mounts, links, routes and rules go with the
 // namespaces. It starts no cluster.
 //
-//   node test/cluster/sandbox.ts [--forward] -- COMMAND ARGUMENTS…
+//   node test/cluster/sandbox.ts -- COMMAND ARGUMENTS…
 //
 // Exit code: the command's; 3 when something is missing on this machine; 128 plus the signal when
 // it was ended.
@@ -11,7 +11,6 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { pathToFileURL } from 'node:url';
-import { forwardToHost } from './forward.ts';
 import { ownPlace, reapDead, removePlace, startTimeOf } from './reaper.ts';
 import type { SandboxPlace } from './reaper.ts';
 import { missingForSandbox } from './requirements.ts';
@@ -36,15 +35,13 @@ while :; do
 done`;
 
 /** Runs the command in a sandbox and returns its exit code. */
-async function runSandboxed(command: readonly string[], forward: boolean): Promise<number> {
+async function runSandboxed(command: readonly string[]): Promise<number> {
   for (const id of await reapDead()) console.error(`sandbox: removed what ${id} had left`);
   const place = ownPlace();
   mkdirSync(place.folder, { recursive: true, mode: 0o700 });
-  const stopForwarding = forward ? forwardToHost(place.folder) : () => {};
   try {
     return await runInNamespaces(command, place);
   } finally {
-    stopForwarding();
     await removePlace(place);
   }
 }
@@ -137,15 +134,14 @@ function ancestorsUpToMake(): readonly number[] {
 
 async function main(): Promise<number> {
   const [first, ...rest] = process.argv.slice(2);
-  const forward = first === '--forward';
-  const command = forward ? rest.slice(1) : rest;
-  if ((forward ? rest[0] : first) !== '--' || command.length === 0) {
-    console.error('usage: node test/cluster/sandbox.ts [--forward] -- COMMAND ARGUMENTS…');
+  const command = rest;
+  if (first !== '--' || command.length === 0) {
+    console.error('usage: node test/cluster/sandbox.ts -- COMMAND ARGUMENTS…');
     return 2;
   }
   const missing = missingForSandbox();
   for (const { what, remedy } of missing) console.error(`sandbox: ${what} is missing; ${remedy}`);
-  return missing.length > 0 ? 3 : runSandboxed(command, forward);
+  return missing.length > 0 ? 3 : runSandboxed(command);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exit(await main());

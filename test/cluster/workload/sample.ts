@@ -99,7 +99,7 @@ export class Sample {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? '/').split('?', 1)[0];
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     switch (path) {
       case '/health':
         return this.#answerHealth(response);

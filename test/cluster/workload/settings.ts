@@ -59,9 +59,9 @@ export class SettingsError extends Error {
 }
 
 /** The settings of a pod that behaves well. */
-export const INITIAL_SETTINGS: Settings = Object.freeze({
-  ...(Object.fromEntries(NAMES.map((name) => [name, FIELDS[name].initial])) as unknown as Settings),
-});
+export const INITIAL_SETTINGS: Settings = Object.freeze(
+  Object.fromEntries(NAMES.map((name) => [name, FIELDS[name].initial])) as unknown as Settings,
+);
 
 /** The environment variable of a setting: `errorRatio` is ERROR_RATIO. */
 export function environmentName(setting: keyof Settings): string {

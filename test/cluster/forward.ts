@@ -1,3 +1,0 @@
-export function forwardToHost(_: string): () => void {
-  return () => {};
-}
