@@ -191,6 +191,8 @@ function startApiServer(
       `--service-account-key-file=${join(pki, 'sa.pub')}`,
       `--service-account-signing-key-file=${join(pki, 'sa.key')}`,
       '--allow-privileged=true',
+      // Nothing in the sandbox resolves the node's name.
+      '--kubelet-preferred-address-types=InternalIP',
       `--audit-policy-file=${join(folder, 'audit-policy.json')}`,
       `--audit-log-path=${auditLogOf(folder)}`,
       '--profiling=false',

@@ -31,7 +31,7 @@ describe('the load generator', () => {
     }
   });
 
-  it('counts by version and status what the server answered, and sends what it was asked to', async () => {
+  it('counts answers by version and status, and sends what it was asked to', async () => {
     const seen = new Map<string, number>();
     let requests = 0;
     const targets = new Set<string>();

@@ -69,7 +69,7 @@ describe('the process of the sample workload', function () {
     return `http://127.0.0.1:${await line('listening on port ')}`;
   }
 
-  it('finishes the request in flight after SIGTERM and exits 0, whoever is still connected', async () => {
+  it('finishes the request in flight after SIGTERM and exits 0, whoever is there', async () => {
     const started = start({ LATENCY_MS: '400', VERSION: 'v7' });
     const url = await urlOf(started);
     const silent = connect(Number(new URL(url).port), '127.0.0.1');

@@ -1,4 +1,5 @@
-// The sample workload's settings: what is read from the environment and from JSON, and what is refused.
+// The sample workload's settings: what is read from the environment and from JSON, and what is
+// refused.
 
 import { expect } from 'chai';
 
