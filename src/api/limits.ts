@@ -7,6 +7,8 @@ export const MAX_NAME_LENGTH = 46;
 export const MAX_SERVICE_LENGTH = 56;
 /** Strings in the status are cut at this many characters. */
 export const MAX_STATUS_TEXT = 1024;
+/** The whole status as JSON in UTF-8 (I7: under 64 KiB). */
+export const MAX_STATUS_BYTES = 60 * 1024;
 /** Status lists, newest first; older entries are dropped. */
 export const MAX_INCIDENTS = 10;
 export const MAX_REJECTED = 50;

@@ -2,7 +2,8 @@
 // the first, decide.ts turns it into the second, act.ts carries that out.
 import type { ParsedAction } from '../api/actions.ts';
 import type { Incident, X0ttaDeployment } from '../api/schema.ts';
-import type { PolicyResult } from '../api/defaults.ts';
+import type { Policy, PolicyResult } from '../api/defaults.ts';
+import type { Reason } from '../api/reasons.ts';
 import type { RevisionEvidence } from './evidence.ts';
 
 /** Milliseconds since the epoch. */
@@ -34,6 +35,12 @@ export interface PodView {
   /** When this operator first saw an image of the pod fail to be pulled, and it still fails. */
   readonly imageFailingSinceMs: TimeMs | null;
   readonly containers: readonly ContainerView[];
+}
+
+/** Why something can't be carried out until a person acts. */
+export interface Problem {
+  readonly reason: Reason;
+  readonly message: string;
 }
 
 /** What the operator wrote down on a ReplicaSet, so that it survives the status. */
@@ -94,6 +101,14 @@ export interface ServiceView {
   readonly ownerName: string | null;
 }
 
+/** What is read of the Service that the user wrote. */
+export interface UserServiceView {
+  /** Its first port; null when it has none. */
+  readonly port: number | null;
+  /** Whether its selector matches the pods of the template, past the router. */
+  readonly reachesPods: boolean;
+}
+
 /** The ready addresses behind one of the operator's services. */
 export interface EndpointsView {
   readonly ready: number;
@@ -143,21 +158,28 @@ export interface Observation {
   readonly object: X0ttaDeployment;
   readonly finalizing: boolean;
   readonly hasFinalizer: boolean;
+  /** What the spec comes to as it is written now. */
   readonly policy: PolicyResult;
+  /** What a canary in traffic is judged by: the policy, or the last one that was valid. */
+  readonly standing: Policy;
+  /** Why the policy can't be carried out with the configured metric servers; null when it can. */
+  readonly policyProblem: Problem | null;
   readonly desired: { readonly revision: string; readonly hash: string };
   readonly revisions: readonly RevisionView[];
   readonly stableService: ServiceView | null;
   readonly canaryService: ServiceView | null;
-  /** False when the user's own service does not exist; null when nobody needed to look. */
-  readonly userServiceExists: boolean | null;
+  /** 'missing' when the API server has none; null when nobody needed to look. */
+  readonly userService: UserServiceView | 'missing' | null;
   readonly stableEndpoints: EndpointsView;
   readonly canaryEndpoints: EndpointsView;
   /** In the order of spec.traffic; null where the route does not exist. */
   readonly routes: readonly (RouteView | null)[];
+  /** For each route, the key of the other object whose rollout it carries; null when it is free. */
+  readonly routeOwners: readonly (string | null)[];
   readonly action: ParsedAction;
   readonly evidence: RevisionEvidence | null;
-  /** The API server's words on the template of the desired revision, from an earlier pass. */
-  readonly templateError: string | null;
+  /** The API server's words on the ReplicaSet of the desired revision, from an earlier pass. */
+  readonly replicaSetProblem: Problem | null;
 }
 
 /**
@@ -223,6 +245,6 @@ export type Outcome =
   | { readonly kind: 'conflict'; readonly command: Command; readonly message: string }
   /** A readBack that did not show the canary at 0 everywhere. */
   | { readonly kind: 'notYet'; readonly command: Command; readonly message: string }
-  /** The API server refuses the template; its own words. */
-  | { readonly kind: 'refused'; readonly command: Command; readonly message: string }
+  /** The API server refuses the ReplicaSet for good, or its name is taken. */
+  | { readonly kind: 'refused'; readonly command: Command; readonly problem: Problem }
   | { readonly kind: 'failed'; readonly command: Command; readonly error: Error };

@@ -134,7 +134,8 @@ export function incidentId(revision: string, attempt: number): string {
   return `${revision}-${attempt}`;
 }
 
-function attemptOfIncident(id: string | undefined): number {
+/** The attempt that an incident's id names; 1 where it names none. */
+export function attemptOfIncident(id: string | undefined): number {
   const attempt = Number(id?.slice(id.lastIndexOf('-') + 1));
   return Number.isInteger(attempt) && attempt > 0 ? attempt : 1;
 }

@@ -183,7 +183,7 @@ export const canaryIsSuperseded: Check = (s) => {
     const mark = old === undefined ? { ...anyMark(s), revision: name } : markOf(s.obs, old);
     return { ...finding, commands: [lower(0, mark, 'none', null), { kind: 'readBack' }] };
   }
-  return { ...finding, commands: canaryServiceToStable(s) };
+  return { ...finding, commands: [{ kind: 'readBack' }, ...canaryServiceToStable(s)] };
 };
 
 function anyMark(s: Situation): RolloutMark {
@@ -294,7 +294,7 @@ function rollBack(s: Situation, revision: string, incident: Incident): Finding {
     reason: confirmed && target === 0 ? 'RolledBack' : 'RollingBack',
     message: `${incident.alert}: ${incident.summary}`,
     commands,
-    stalled: true,
+    stalled: confirmed && target === 0,
     incident: known ?? incident,
   };
 }

@@ -6,6 +6,16 @@ export function cut(text: string, length = MAX_STATUS_TEXT): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
+/** The length of a text in UTF-8; core has no encoder. */
+export function utf8Bytes(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const point = character.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}
+
 /** A time as the API writes it, with milliseconds: 2026-01-31T12:00:00.000Z. */
 export function rfc3339(timeMs: number): string {
   const days = Math.floor(timeMs / 86_400_000);

@@ -25,7 +25,7 @@ export type Profile = 'control-plane' | 'node' | 'gateway';
 /** What to start, and where each step is told. */
 export interface ClusterOptions {
   readonly profile: Profile;
-  /** Called with a line for each step; silent when left out. */
+  /** Called with a line for each step and the seconds since the start; silent when left out. */
   readonly log?: (line: string) => void;
 }
 
@@ -87,10 +87,17 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     throw new Error('a cluster needs a sandbox: `node test/cluster/sandbox.ts -- COMMAND`');
   }
   const folder = mkdtempSync(join(sandboxFolder, `${options.profile}-`));
-  const parts = createParts(folder, options.log ?? (() => {}));
+  const beganMs = performance.now();
+  const log = (line: string): void => {
+    const seconds = ((performance.now() - beganMs) / 1000).toFixed(1).padStart(5);
+    options.log?.(`${seconds} s  ${options.profile}: ${line}`);
+  };
+  const parts = createParts(folder, log);
   parts.onStop(() => rm(folder, { recursive: true, force: true, maxRetries: 20 }));
   try {
-    return await startParts(options.profile, parts);
+    const cluster = await startParts(options.profile, parts);
+    log('the cluster is up');
+    return cluster;
   } catch (error) {
     await parts.stop();
     throw error;

@@ -88,6 +88,7 @@ export async function startControlPlane(parts: Parts, nodeAddress?: string): Pro
   await waitFor('the default service account', () =>
     client.get('/api/v1/namespaces/default/serviceaccounts/default'),
   );
+  parts.log('the control plane is ready');
   return { apiUrl, ca, client, auditLog: auditLogOf(folder), kubeconfigOf };
 }
 
@@ -218,6 +219,8 @@ function startControllerManager(parts: Parts, kubeconfig: string, hasNode: boole
       '--kube-api-burst=1000',
       `--service-account-private-key-file=${join(parts.folder, 'pki', 'sa.key')}`,
       `--root-ca-file=${join(parts.folder, 'pki', 'apiserver.crt')}`,
+      // The default is a folder of the machine, and it would be made there.
+      `--flex-volume-plugin-dir=${join(parts.folder, 'volume-plugins')}`,
       '--secure-port=0',
       '--profiling=false',
     ],

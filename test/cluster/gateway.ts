@@ -74,6 +74,7 @@ export async function startGateway(parts: Parts, cluster: Cluster): Promise<stri
     await answer.body.dump();
     return true;
   });
+  parts.log('the gateway is ready');
   return url;
 }
 

@@ -18,6 +18,16 @@ const nodeLink = 'node0';
 // Programs of a node write to these whatever their settings are. The mounts are in the sandbox's
 // own namespace; where a mount point does not exist, the empty folder made for it stays.
 const fixedFolders = ['/run', '/var/lib/cni', '/var/lib/kubelet', '/var/log'];
+// Settings of the whole machine, at the values that a kubelet insists on. It reads and writes
+// files that lie over them, so that the machine keeps its own.
+const kernelSettings = {
+  '/proc/sys/vm/overcommit_memory': '1',
+  '/proc/sys/vm/panic_on_oom': '0',
+  '/proc/sys/kernel/panic': '10',
+  '/proc/sys/kernel/panic_on_oops': '1',
+  '/proc/sys/kernel/keys/root_maxkeys': '1000000',
+  '/proc/sys/kernel/keys/root_maxbytes': '25000000',
+} as const;
 
 /**
  * Prepares the sandbox for a node and returns the control group under which its pods run.
@@ -41,14 +51,25 @@ export async function prepareMachine(parts: Parts): Promise<string> {
   await runCommand('ip', ['route', 'add', 'default', 'dev', nodeLink]);
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
 
-  parts.onStop(() => unmountBelow([...fixedFolders, parts.folder]));
-  for (const [index, target] of fixedFolders.entries()) {
-    const source = join(parts.folder, 'machine', String(index));
-    mkdirSync(source, { recursive: true });
+  await coverFixedPaths(parts);
+  return makeCgroup(parts);
+}
+
+async function coverFixedPaths(parts: Parts): Promise<void> {
+  const machine = join(parts.folder, 'machine');
+  mkdirSync(machine);
+  parts.onStop(() => unmountBelow([...fixedFolders, ...Object.keys(kernelSettings), parts.folder]));
+  for (const target of fixedFolders) {
+    const source = join(machine, target.replaceAll('/', '-'));
+    mkdirSync(source);
     mkdirSync(target, { recursive: true });
     await runCommand('mount', ['--bind', source, target]);
   }
-  return makeCgroup(parts);
+  for (const [target, value] of Object.entries(kernelSettings)) {
+    const source = join(machine, target.replaceAll('/', '-'));
+    writeFileSync(source, `${value}\n`);
+    await runCommand('mount', ['--bind', source, target]);
+  }
 }
 
 /**

@@ -78,6 +78,8 @@ export async function startNode(
       `--kubeconfig=${controlPlane.kubeconfigOf('kubelet')}`,
       `--hostname-override=${nodeName}`,
       `--node-ip=${nodeAddress}`,
+      // What cAdvisor serves must not be older than a scrape interval.
+      '--housekeeping-interval=1s',
     ],
   });
   const proxyConfig = proxyConfiguration(controlPlane.kubeconfigOf('proxy'));
@@ -87,6 +89,7 @@ export async function startNode(
     args: [`--config=${writeJson(join(folder, 'kube-proxy.json'), proxyConfig)}`],
   });
   await waitFor('the node to be ready', () => takesPods(controlPlane.client));
+  parts.log('the node is ready');
 }
 
 async function takesPods(client: ApiClient): Promise<boolean> {
@@ -98,6 +101,7 @@ async function takesPods(client: ApiClient): Promise<boolean> {
 function runtimeConfig(folder: string): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
   // Lowering a process's OOM score needs CAP_SYS_RESOURCE, which a virtual machine's root may lack.
+  // A profile of AppArmor would stay in the machine's kernel after the end of the node.
   return `version = 2
 root = "${join(folder, 'containerd')}"
 state = "/run/containerd"
@@ -108,6 +112,7 @@ state = "/run/containerd"
 [${cri}]
   sandbox_image = "${pauseImage}"
   restrict_oom_score_adj = true
+  disable_apparmor = true
 [${cri}.containerd]
   snapshotter = "overlayfs"
   default_runtime_name = "runc"

@@ -1,17 +1,26 @@
 // Runs the bundled operator against a cluster as its users do: with the RBAC of deploy/ and a token
 // of its service account, as a child process. It builds nothing.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { request } from 'undici';
+import { parseAllDocuments } from 'yaml';
 import type { Cluster } from './cluster.ts';
 import { freePorts } from './ports.ts';
 import { waitFor } from './process.ts';
 
 /** How the operator is started. */
 export interface OperatorOptions {
-  /** Text of its configuration file. */
-  readonly configYaml: string;
+  /** Text of its configuration file; operatorConfiguration() of the cluster when left out. */
+  readonly configYaml?: string;
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** Replaces the API server's URL, for a proxy in between. */
@@ -26,6 +35,8 @@ export interface OperatorHandle {
   readonly pid: number;
   /** Where it serves /healthz, /readyz and /metrics. */
   readonly url: string;
+  /** Path of its log; those that restart() started write on in the same file. */
+  readonly logFile: string;
   /** The exit code, or the name of the signal that ended it. */
   readonly exited: Promise<number | string>;
   kill(signal: NodeJS.Signals): void;
@@ -33,28 +44,36 @@ export interface OperatorHandle {
   logs(): readonly LogLine[];
   /** Ends it with SIGTERM, with SIGKILL after ten seconds, and waits for its exit. */
   stop(): Promise<void>;
+  /**
+   * Stops it if it still runs, and starts another with the same account, configuration and port.
+   * @throws Error as startOperator does.
+   */
+  restart(): Promise<OperatorHandle>;
 }
 
 /** Service account of the operator, as deploy/ has it. */
 export const operatorAccount = 'x0tta-system/x0tta';
 
 const root = resolve(import.meta.dirname, '..', '..');
+const bundle = join(root, 'dist', 'operator.mjs');
 const stopMs = 10_000;
+const readyMs = 30_000;
+
+/** A configuration for a cluster whose Prometheus scrapes every second. */
+export function operatorConfiguration({ prometheusUrl, profile }: Cluster): string {
+  if (prometheusUrl === undefined) throw new Error(`profile ${profile} has no Prometheus`);
+  const server = { name: 'main', url: prometheusUrl, scrapeInterval: '1s', lag: '1s' };
+  // JSON is YAML.
+  return JSON.stringify({ servers: [server], defaultServer: 'main', pollInterval: '1s' });
+}
 
 /**
  * Applies the resource definitions and deploy/ to a cluster, as a user would before starting the
- * operator.
+ * operator. The Deployment is left out: the process that startOperator starts stands for it.
  */
 export async function installOperator(cluster: Cluster): Promise<void> {
-  for (const folder of ['crds', 'deploy']) {
-    await cluster.kubectl([
-      'apply',
-      '--server-side',
-      '--force-conflicts',
-      '-f',
-      join(root, folder),
-    ]);
-  }
+  const objects = [...objectsOf('crds'), ...objectsOf('deploy')];
+  await cluster.apply(objects.filter(({ kind }) => kind !== 'Deployment'));
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
 }
 
@@ -64,29 +83,38 @@ export async function installOperator(cluster: Cluster): Promise<void> {
  */
 export async function startOperator(
   cluster: Cluster,
-  options: OperatorOptions,
+  options: OperatorOptions = {},
 ): Promise<OperatorHandle> {
+  if (!existsSync(bundle)) throw new Error(`${bundle} is not there; run \`make build\``);
   await installOperator(cluster);
   const folder = mkdtempSync(join(cluster.folder, 'operator-'));
   const config = join(folder, 'config.yaml');
-  writeFileSync(config, options.configYaml);
+  writeFileSync(config, options.configYaml ?? operatorConfiguration(cluster));
   const kubeconfig = await cluster.kubeconfigFor(operatorAccount, options.apiUrl);
   const [port = 0] = await freePorts(1);
   const listen = `127.0.0.1:${port}`;
-  const operator = spawnOperator(folder, options, [
-    '--kubeconfig',
-    kubeconfig,
-    '--config',
-    config,
-    '--listen',
-    listen,
-  ]);
-  const handle = { ...operator, url: `http://${listen}` };
+  return launch({
+    args: ['--kubeconfig', kubeconfig, '--config', config, '--listen', listen],
+    env: options.env ?? {},
+    url: `http://${listen}`,
+    logFile: join(folder, 'operator.log'),
+  });
+}
+
+/** Everything that one operator and those that restart() starts have in common. */
+interface Launch {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly url: string;
+  readonly logFile: string;
+}
+
+async function launch(how: Launch): Promise<OperatorHandle> {
+  const operator = spawnOperator(how);
+  const early = operator.exited.then((end) => Promise.reject(new Error(`it ended with ${end}`)));
   try {
-    const early = operator.exited.then((how) => Promise.reject(new Error(`it exited with ${how}`)));
-    await Promise.race([early, waitFor('its /readyz', () => isReady(handle.url), 30_000)]);
-    early.catch(() => undefined);
-    return handle;
+    await Promise.race([early, waitFor('its /readyz', () => isReady(how.url), readyMs)]);
+    return operator;
   } catch (error) {
     await operator.stop();
     const end = operator.logs().slice(-20);
@@ -95,35 +123,48 @@ export async function startOperator(
   }
 }
 
-function spawnOperator(
-  folder: string,
-  options: OperatorOptions,
-  args: readonly string[],
-): Omit<OperatorHandle, 'url'> {
-  const logFile = join(folder, 'operator.log');
+function spawnOperator(how: Launch): OperatorHandle {
+  const { args, env, url, logFile } = how;
   const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, [join(root, 'dist', 'operator.mjs'), ...args], {
+  const child = spawn(process.execPath, [bundle, ...args], {
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...env },
   });
   closeSync(log);
   const exited = new Promise<number | string>((settle, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => settle(code ?? signal ?? 'no code'));
   });
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
+    await exited;
+    clearTimeout(timer);
+  };
   return {
     pid: child.pid ?? 0,
+    url,
+    logFile,
     exited,
     kill: (signal) => void child.kill(signal),
     logs: () => readFileSync(logFile, 'utf8').split('\n').filter(Boolean).map(parseLine),
-    stop: async () => {
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
-      await exited;
-      clearTimeout(timer);
+    stop,
+    restart: async () => {
+      await stop();
+      return launch(how);
     },
   };
+}
+
+function objectsOf(folder: string): readonly { readonly kind: string }[] {
+  const path = join(root, folder);
+  const files = readdirSync(path).filter((name) => name.endsWith('.yaml'));
+  return files
+    .toSorted()
+    .flatMap((name) => parseAllDocuments(readFileSync(join(path, name), 'utf8')))
+    .map((document) => document.toJS() as { readonly kind: string } | null)
+    .filter((object) => object !== null);
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -1,5 +1,5 @@
-// A Prometheus that finds and labels pods as a standard installation does, but scrapes every
-// second.
+// A Prometheus that finds and labels pods as a standard installation does, and the kubelet's
+// cAdvisor with them, but scrapes every second. It evaluates no rules.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
@@ -10,7 +10,7 @@ import type { Parts } from './parts.ts';
 import { freePorts } from './ports.ts';
 import { waitFor } from './process.ts';
 
-const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] }];
+const rules = [{ apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] }];
 
 /** Starts Prometheus, waits until it answers queries, and returns its URL. */
 export async function startPrometheus(parts: Parts, cluster: Cluster): Promise<string> {
@@ -28,6 +28,11 @@ export async function startPrometheus(parts: Parts, cluster: Cluster): Promise<s
       `--config.file=${config}`,
       `--storage.tsdb.path=${join(parts.folder, 'prometheus')}`,
       `--web.listen-address=${listen}`,
+      '--storage.tsdb.retention.time=2h',
+      // The folder is new and of this process alone.
+      '--storage.tsdb.no-lockfile',
+      // The smallest there is; a segment is allocated whole.
+      '--storage.tsdb.wal-segment-size=10MB',
       '--log.level=warn',
     ],
   });
@@ -36,37 +41,42 @@ export async function startPrometheus(parts: Parts, cluster: Cluster): Promise<s
     await answer.body.dump();
     return answer.statusCode === 200;
   });
+  parts.log('Prometheus is ready');
   return `http://${listen}`;
 }
 
 function configuration(kubeconfig: string): object {
-  const pod = '__meta_kubernetes_pod';
-  const annotation = `${pod}_annotation_prometheus_io`;
   return {
     global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
-    scrape_configs: [
-      {
-        job_name: 'kubernetes-pods',
-        kubernetes_sd_configs: [{ role: 'pod', kubeconfig_file: kubeconfig }],
-        relabel_configs: [
-          { action: 'keep', source_labels: [`${annotation}_scrape`], regex: 'true' },
-          { action: 'drop', source_labels: [`${pod}_phase`], regex: 'Pending|Succeeded|Failed' },
-          {
-            source_labels: [`${annotation}_path`],
-            regex: '(.+)',
-            target_label: '__metrics_path__',
-          },
-          {
-            source_labels: [`${pod}_ip`, `${annotation}_port`],
-            regex: '(.+);(\\d+)',
-            replacement: '$1:$2',
-            target_label: '__address__',
-          },
-          { action: 'labelmap', regex: `${pod}_label_(.+)` },
-          { source_labels: ['__meta_kubernetes_namespace'], target_label: 'namespace' },
-          { source_labels: [`${pod}_name`], target_label: 'pod' },
-        ],
-      },
+    scrape_configs: [podScrape(kubeconfig), kubeletScrape(kubeconfig)],
+  };
+}
+
+/** Every port named `http` or `metrics` of every pod that runs, whatever its namespace. */
+function podScrape(kubeconfig: string): object {
+  const pod = '__meta_kubernetes_pod';
+  return {
+    job_name: 'kubernetes-pods',
+    kubernetes_sd_configs: [{ role: 'pod', kubeconfig_file: kubeconfig }],
+    relabel_configs: [
+      { action: 'keep', source_labels: [`${pod}_container_port_name`], regex: 'http|metrics' },
+      { action: 'drop', source_labels: [`${pod}_phase`], regex: 'Pending|Succeeded|Failed' },
+      { source_labels: ['__meta_kubernetes_namespace'], target_label: 'namespace' },
+      { source_labels: [`${pod}_name`], target_label: 'pod' },
     ],
+  };
+}
+
+/** What the kernel says about containers. Their namespace and pod come as labels of the series. */
+function kubeletScrape(kubeconfig: string): object {
+  const kept = 'container_(memory_working_set_bytes|cpu_usage_seconds_total|oom_events_total)';
+  return {
+    job_name: 'kubelet',
+    scheme: 'https',
+    metrics_path: '/metrics/cadvisor',
+    // The kubelet signs its own certificate, and the fence is the network namespace.
+    tls_config: { insecure_skip_verify: true },
+    kubernetes_sd_configs: [{ role: 'node', kubeconfig_file: kubeconfig }],
+    metric_relabel_configs: [{ action: 'keep', source_labels: ['__name__'], regex: kept }],
   };
 }

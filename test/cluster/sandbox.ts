@@ -2,8 +2,9 @@
 // this process ends every process of its clusters, and mounts, links, routes and rules go with the
 // namespaces. It starts no cluster.
 //
-//   node test/cluster/sandbox.ts -- COMMAND ARGUMENTS…
+//   node test/cluster/sandbox.ts [--forward] -- COMMAND ARGUMENTS…
 //
+// With --forward the command can make servers reachable from the host's loopback; see forward.ts.
 // Exit code: the command's; 3 when something is missing on this machine; 128 plus the signal when
 // it was ended.
 import { spawn } from 'node:child_process';
@@ -11,6 +12,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { pathToFileURL } from 'node:url';
+import { forwardToHost } from './forward.ts';
 import { ownPlace, reapDead, removePlace, startTimeOf } from './reaper.ts';
 import type { SandboxPlace } from './reaper.ts';
 import { missingForSandbox } from './requirements.ts';
@@ -35,13 +37,15 @@ while :; do
 done`;
 
 /** Runs the command in a sandbox and returns its exit code. */
-async function runSandboxed(command: readonly string[]): Promise<number> {
+async function runSandboxed(command: readonly string[], forward: boolean): Promise<number> {
   for (const id of await reapDead()) console.error(`sandbox: removed what ${id} had left`);
   const place = ownPlace();
   mkdirSync(place.folder, { recursive: true, mode: 0o700 });
+  const stopForwarding = forward ? forwardToHost(place.folder) : undefined;
   try {
     return await runInNamespaces(command, place);
   } finally {
+    stopForwarding?.();
     await removePlace(place);
   }
 }
@@ -133,15 +137,16 @@ function ancestorsUpToMake(): readonly number[] {
 }
 
 async function main(): Promise<number> {
-  const [first, ...rest] = process.argv.slice(2);
-  const command = rest;
-  if (first !== '--' || command.length === 0) {
-    console.error('usage: node test/cluster/sandbox.ts -- COMMAND ARGUMENTS…');
+  const args = process.argv.slice(2);
+  const forward = args[0] === '--forward';
+  const [separator, ...command] = forward ? args.slice(1) : args;
+  if (separator !== '--' || command.length === 0) {
+    console.error('usage: node test/cluster/sandbox.ts [--forward] -- COMMAND ARGUMENTS…');
     return 2;
   }
   const missing = missingForSandbox();
   for (const { what, remedy } of missing) console.error(`sandbox: ${what} is missing; ${remedy}`);
-  return missing.length > 0 ? 3 : runSandboxed(command);
+  return missing.length > 0 ? 3 : runSandboxed(command, forward);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exit(await main());

@@ -15,7 +15,7 @@ export function sharedCluster(profile: Profile): Promise<Cluster> {
   const started = profile === 'node' ? 'gateway' : profile;
   const running = clusters.get(started);
   if (running !== undefined) return running;
-  const starting = startCluster({ profile: started });
+  const starting = startCluster({ profile: started, log: (line) => console.log(line) });
   clusters.set(started, starting);
   return starting;
 }

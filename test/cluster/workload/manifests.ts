@@ -71,10 +71,7 @@ export function sampleTemplate(options: SampleTemplateOptions): Readonly<Record<
   const { name, version, image, env = {} } = options;
   const environment = { VERSION: version, ...env };
   return {
-    metadata: {
-      labels: { app: name },
-      annotations: { 'prometheus.io/scrape': 'true', 'prometheus.io/port': String(PORT) },
-    },
+    metadata: { labels: { app: name } },
     spec: {
       terminationGracePeriodSeconds: 5,
       automountServiceAccountToken: false,

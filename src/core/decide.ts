@@ -1,0 +1,106 @@
+// The decision: the table of checks, asked in order. The first that has something to say decides
+// the pass; everything that takes traffic away stands before everything that gives some.
+import { answerAction } from './actions.ts';
+import * as advance from './advance.ts';
+import * as blockers from './blockers.ts';
+import type { Check, Decision, Finding } from './decision.ts';
+import type { EvidenceTarget } from './evidence.ts';
+import { keepHouse } from './housekeeping.ts';
+import type { Observation } from './model.ts';
+import * as settle from './settle.ts';
+import type { Situation } from './situation.ts';
+import { readSituation } from './situation.ts';
+import * as takeAway from './takeAway.ts';
+
+/** Name and check, in the order they are asked. */
+export const CHECKS: Readonly<Record<string, Check>> = {
+  // Traffic is taken away.
+  objectIsDeleted: takeAway.objectIsDeleted,
+  rollbackWasOrdered: takeAway.rollbackWasOrdered,
+  retryWasAccepted: takeAway.retryWasAccepted,
+  revisionIsRejected: takeAway.revisionIsRejected,
+  podsHaveFailed: takeAway.podsHaveFailed,
+  rollbackLimitHeld: takeAway.rollbackLimitHeld,
+  absenceHeldAgainstPolicy: takeAway.absenceHeldAgainstPolicy,
+  canaryIsSuperseded: takeAway.canaryIsSuperseded,
+  canaryHasNoPods: takeAway.canaryHasNoPods,
+  routeLostItsMark: takeAway.routeLostItsMark,
+
+  // An advance is stopped.
+  finalizerIsMissing: blockers.finalizerIsMissing,
+  specIsInvalid: blockers.specIsInvalid,
+  revisionNameIsTaken: blockers.revisionNameIsTaken,
+  replicaSetIsRefused: blockers.replicaSetIsRefused,
+  serviceIsClaimed: blockers.serviceIsClaimed,
+  userServiceIsMissing: blockers.userServiceIsMissing,
+
+  // Stable is there and serves.
+  firstRevisionIsMissing: settle.firstRevisionIsMissing,
+  serviceIsMissing: settle.serviceIsMissing,
+  routeIsMissing: blockers.routeIsMissing,
+  routeIsClaimed: blockers.routeIsClaimed,
+  backendsAreMissing: blockers.backendsAreMissing,
+  stableIsDesired: settle.stableIsDesired,
+
+  // The canary gets weight, step by step.
+  nothingIsWanted: advance.nothingIsWanted,
+  attemptBegins: advance.attemptBegins,
+  canaryIsScaled: advance.canaryIsScaled,
+  podsAreMissing: advance.podsAreMissing,
+  attemptHasNoStart: advance.attemptHasNoStart,
+  canaryServiceIsElsewhere: advance.canaryServiceIsElsewhere,
+  endpointsAreMissing: advance.endpointsAreMissing,
+  weightIsNotTheSteps: advance.weightIsNotTheSteps,
+  routerHasNotAccepted: advance.routerHasNotAccepted,
+  stepHasNoStart: advance.stepHasNoStart,
+  levelIsCritical: advance.levelIsCritical,
+  holdIsNotOver: advance.holdIsNotOver,
+  healthIsNotProven: advance.healthIsNotProven,
+  stepPasses: advance.stepPasses,
+};
+
+/** Decides one pass. Pure: the same observation always gives the same decision. */
+export function decide(obs: Observation): Decision {
+  const s = readSituation(obs, obs.standing);
+  const { check, finding } = firstFinding(s);
+  const answered = finding.answered ?? answerAction(s);
+  const house =
+    finding.commands.length > 0 || obs.finalizing
+      ? { commands: finding.commands, lookAgainAtMs: null }
+      : keepHouse(s);
+  const times = [finding.lookAgainAtMs, house.lookAgainAtMs].flatMap((time) => time ?? []);
+  return {
+    ...finding,
+    check,
+    commands: house.commands,
+    watch: watchOf(s),
+    ...(answered === null ? {} : { answered }),
+    ...(times.length === 0 ? {} : { lookAgainAtMs: Math.min(...times) }),
+  };
+}
+
+function firstFinding(s: Situation): { readonly check: string; readonly finding: Finding } {
+  for (const [name, check] of Object.entries(CHECKS)) {
+    const finding = check(s);
+    if (finding !== null) return { check: name, finding };
+  }
+  throw new Error(`no check answers for revision ${s.obs.desired.revision}; stepPasses must`);
+}
+
+/** What the poller looks at: a canary whose attempt has a start. */
+function watchOf(s: Situation): EvidenceTarget | null {
+  const { canary, step } = s;
+  if (!s.canaryActive || canary === null || step === null || s.obs.finalizing) return null;
+  if (canary.record.attemptStartMs === null) return null;
+  const { namespace, name } = s.obs.object.metadata;
+  return {
+    key: `${namespace}/${name}`,
+    namespace,
+    server: s.obs.object.spec.prometheus?.server ?? null,
+    canaryReplicaSet: canary.name,
+    canaryPods: canary.pods.map((pod) => pod.name),
+    attemptStartMs: canary.record.attemptStartMs,
+    stepStartMs: canary.record.stepStartMs,
+    stepHoldSeconds: step.holdSeconds,
+  };
+}

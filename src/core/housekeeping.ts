@@ -1,0 +1,106 @@
+// What is to do beside the decision, once that wants nothing written: stable's role and size, the
+// drain of revisions without traffic, and the end of ReplicaSets that nobody needs any more.
+import type { Command, RevisionRecord, RevisionView, TimeMs } from './model.ts';
+import type { Situation } from './situation.ts';
+import { podsForStable } from './situation.ts';
+
+export interface Housekeeping {
+  readonly commands: readonly Command[];
+  readonly lookAgainAtMs: TimeMs | null;
+}
+
+/** A revision is left over when it is neither stable nor the canary that is on its way. */
+export function keepHouse(s: Situation): Housekeeping {
+  const leftOver = s.obs.revisions.filter(
+    (revision) => !revision.deleting && revision !== s.stable && !isActiveCanary(s, revision),
+  );
+  const drains = leftOver.map((revision) => drain(s, revision));
+  const due = drains.flatMap(({ lookAgainAtMs }) => lookAgainAtMs ?? []);
+  return {
+    commands: [
+      ...keepStable(s),
+      ...drains.flatMap(({ commands }) => commands),
+      ...forget(s, leftOver),
+    ],
+    lookAgainAtMs: due.length === 0 ? null : Math.min(...due),
+  };
+}
+
+function isActiveCanary(s: Situation, revision: RevisionView): boolean {
+  return s.canaryActive && revision === s.canary;
+}
+
+function write(
+  view: RevisionView,
+  record: Partial<RevisionRecord>,
+  replicas?: number,
+): Extract<Command, { kind: 'writeRevision' }> {
+  const { name, uid, resourceVersion } = view;
+  return {
+    kind: 'writeRevision',
+    name,
+    uid,
+    resourceVersion,
+    record,
+    ...(replicas === undefined ? {} : { replicas }),
+  };
+}
+
+function keepStable(s: Situation): Command[] {
+  const { stable } = s;
+  if (stable === null) return [];
+  const { role, drainingSinceMs } = stable.record;
+  const misnamed = role !== 'stable' || drainingSinceMs !== null;
+  const record = misnamed ? ({ role: 'stable', drainingSinceMs: null } as const) : {};
+  const replicas = podsForStable(s);
+  if (!misnamed && replicas === stable.replicas) return [];
+  return [write(stable, record, replicas === stable.replicas ? undefined : replicas)];
+}
+
+function drain(
+  s: Situation,
+  view: RevisionView,
+): { readonly commands: readonly Command[]; readonly lookAgainAtMs: TimeMs | null } {
+  const nothing = { commands: [], lookAgainAtMs: null };
+  const { role, drainingSinceMs } = view.record;
+  if (view.replicas === 0) {
+    return role === null ? nothing : { ...nothing, commands: [write(view, { role: null })] };
+  }
+  if (isInTraffic(s, view)) return nothing;
+  if (drainingSinceMs === null) {
+    const start = write(view, { role: null, drainingSinceMs: s.obs.nowMs });
+    // While a newer canary has weight, the routes can't be read back at 0; this revision's own
+    // weight was, before -canary turned away from it.
+    const commands: Command[] = s.carried === 0 ? [{ kind: 'readBack' }, start] : [start];
+    return { ...nothing, commands };
+  }
+  const endMs = drainingSinceMs + s.policy.drainDelaySeconds * 1000;
+  if (s.obs.nowMs < endMs) return { ...nothing, lookAgainAtMs: endMs };
+  return { ...nothing, commands: [write(view, {}, 0)] };
+}
+
+/** Selected by a service of ours, or still behind the endpoints of one. */
+function isInTraffic(s: Situation, view: RevisionView): boolean {
+  const { stableService, canaryService, stableEndpoints, canaryEndpoints } = s.obs;
+  const selected = [stableService?.revision, canaryService?.revision].includes(view.revision);
+  const own = new Set(view.pods.map(({ name }) => name));
+  const behind = [...stableEndpoints.pods, ...canaryEndpoints.pods].some((pod) => own.has(pod));
+  return selected || behind;
+}
+
+/** The oldest empty ReplicaSets beyond revisionHistoryLimit go, the desired one never. */
+function forget(s: Situation, leftOver: readonly RevisionView[]): Command[] {
+  return leftOver
+    .filter(
+      ({ replicas, current, revision }) =>
+        replicas === 0 && current === 0 && revision !== s.obs.desired.revision,
+    )
+    .toSorted((a, b) => b.createdAtMs - a.createdAtMs)
+    .slice(s.policy.revisionHistoryLimit)
+    .map(({ name, uid, resourceVersion }) => ({
+      kind: 'deleteReplicaSet',
+      name,
+      uid,
+      resourceVersion,
+    }));
+}

@@ -1,0 +1,154 @@
+// The checks around the stable revision: the first one is made, its services exist, and outside a
+// rollout every route stands on it.
+import type { Check, Finding } from './decision.ts';
+import type { Command, EndpointsView, RevisionView } from './model.ts';
+import { whyNot } from './podHealth.ts';
+import type { Situation } from './situation.ts';
+import { markOf } from './situation.ts';
+
+/** Whether a service's ready addresses are there and belong to one revision's pods alone. */
+export function endpointsHold(
+  endpoints: EndpointsView,
+  revision: RevisionView,
+  atLeast: number,
+): boolean {
+  const own = new Set(revision.pods.map(({ name }) => name));
+  return endpoints.ready >= atLeast && endpoints.pods.every((pod) => own.has(pod));
+}
+
+/** Without a stable revision the desired one is rolled out whole: there is nothing to protect. */
+export const firstRevisionIsMissing: Check = (s) => {
+  if (s.stable !== null) return null;
+  const { revision, hash } = s.obs.desired;
+  const { nowMs } = s.obs;
+  const record = { role: 'stable', attempt: 1, attemptBegunMs: nowMs, step: 0 } as const;
+  const existing = s.canary;
+  const first: Command =
+    existing === null
+      ? { kind: 'createReplicaSet', revision, hash, replicas: s.policy.replicas, record }
+      : {
+          kind: 'writeRevision',
+          name: existing.name,
+          uid: existing.uid,
+          resourceVersion: existing.resourceVersion,
+          record: { ...record, attempt: existing.record.attempt, drainingSinceMs: null },
+          replicas: s.policy.replicas,
+        };
+  return {
+    phase: 'Progressing',
+    reason: 'FirstRollout',
+    message: `Revision ${revision} is the first one and needs no canary.`,
+    commands: [first, ...bothServices(s, revision)],
+  };
+};
+
+function bothServices(s: Situation, revision: string): Command[] {
+  const { stableService, canaryService } = s.obs;
+  return [
+    {
+      kind: 'applyService',
+      role: 'stable',
+      revision,
+      resourceVersion: stableService?.resourceVersion ?? null,
+    },
+    {
+      kind: 'applyService',
+      role: 'canary',
+      revision,
+      resourceVersion: canaryService?.resourceVersion ?? null,
+    },
+  ];
+}
+
+/** A service of ours is gone, or -stable names a ReplicaSet that is gone. */
+export const serviceIsMissing: Check = (s) => {
+  const { stable } = s;
+  const { stableService, canaryService } = s.obs;
+  if (stable === null) return null;
+  const commands: Command[] = [];
+  if (stableService === null || stableService.revision !== stable.revision) {
+    const resourceVersion = stableService?.resourceVersion ?? null;
+    const { revision } = stable;
+    commands.push({ kind: 'applyService', role: 'stable', revision, resourceVersion });
+  }
+  if (canaryService === null) {
+    const inTraffic = s.canaryActive && s.carried > 0 ? s.canary : null;
+    const { revision } = inTraffic ?? stable;
+    commands.push({ kind: 'applyService', role: 'canary', revision, resourceVersion: null });
+  }
+  if (commands.length === 0) return null;
+  return {
+    phase: 'Progressing',
+    reason: 'WaitingForEndpoints',
+    message: 'A service of the operator is gone or selects a ReplicaSet that is; it is made again.',
+    commands,
+  };
+};
+
+/** The template is that of stable: every route stands on it, and its pods are counted. */
+export const stableIsDesired: Check = (s) => {
+  const { stable } = s;
+  if (stable === null || stable.revision !== s.obs.desired.revision) return null;
+  return s.carried > 0 ? routesReturnTo(s, stable) : stableServes(s, stable);
+};
+
+/** Both services select stable already, so this moves names, not traffic. */
+function routesReturnTo(s: Situation, stable: RevisionView): Finding {
+  const wasStable = s.obs.object.status?.phase === 'Stable';
+  const phase = wasStable ? 'Stable' : 'Progressing';
+  if (stable.available > 0 && !endpointsHold(s.obs.stableEndpoints, stable, 1)) {
+    return {
+      phase,
+      reason: 'WaitingForEndpoints',
+      message:
+        `The endpoints of the stable service do not hold revision ` +
+        `${stable.revision} alone yet.`,
+      commands: [],
+    };
+  }
+  const mark = markOf(s.obs, stable);
+  return {
+    phase,
+    reason: wasStable ? 'WeightsOverwritten' : 'Promoting',
+    message: wasStable
+      ? 'Another writer gave the canary service weight; it is taken back.'
+      : `Revision ${stable.revision} is stable; its routes go to the stable service.`,
+    commands: [
+      {
+        kind: 'setWeights',
+        guard: 'lower',
+        canaryWeight: 0,
+        mark,
+        verdict: 'none',
+        incident: null,
+      },
+      { kind: 'readBack' },
+    ],
+  };
+}
+
+function stableServes(s: Situation, stable: RevisionView): Finding {
+  const needed = s.policy.replicas;
+  const complete = stable.available >= needed;
+  if (complete) {
+    const message = `Revision ${stable.revision} serves.`;
+    return { phase: 'Stable', reason: 'Stable', message, commands: [] };
+  }
+  const message =
+    `${stable.available} of ${needed} pods of revision ${stable.revision} are ` +
+    `available${whyNot(stable)}.`;
+  if (s.obs.object.status?.phase === 'Stable') {
+    return { phase: 'Stable', reason: 'MinimumReplicasUnavailable', message, commands: [] };
+  }
+  const begunMs = stable.record.attemptBegunMs ?? stable.createdAtMs;
+  const deadlineMs = begunMs + s.policy.progressDeadlineSeconds * 1000;
+  const late = s.obs.nowMs >= deadlineMs;
+  return {
+    phase: 'Progressing',
+    reason: late ? 'ProgressDeadlineExceeded' : 'FirstRollout',
+    message,
+    commands: [],
+    stalled: late,
+    ...(late ? {} : { lookAgainAtMs: deadlineMs }),
+  };
+}

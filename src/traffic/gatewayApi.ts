@@ -1,0 +1,219 @@
+// Traffic by the Gateway API: reads HTTPRoutes from the store or live, and carries the plans of
+// plan.ts out. It retries nothing but what a failed test calls for, and decides no weight.
+import { FIELD_MANAGER } from '../api/names.ts';
+import type { RouteView } from '../core/model.ts';
+import { carriedBy, sameMark } from '../core/situation.ts';
+import { isConflict, isNotFound } from '../kube/errors.ts';
+import { httpRoutes, keyOf, resourcePath } from '../kube/resources.ts';
+import type { KubeClient } from '../kube/transport.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { readNotes } from './annotations.ts';
+import { narrownessOf, pairsOf, servicePair, viewOf, type HttpRoute } from './httpRoute.ts';
+import { planRelease, planWeights, type RoutePatch } from './plan.ts';
+import type {
+  DesiredTraffic,
+  ReadBack,
+  RouteOutcome,
+  TrafficProvider,
+  TrafficTarget,
+} from './port.ts';
+
+/** What is needed of the reflected HTTPRoutes; a Store fits. */
+export interface RouteStore {
+  get(key: string): HttpRoute | undefined;
+  applyOwnWrite(route: HttpRoute): void;
+}
+
+export interface GatewayApiOptions {
+  readonly client: Pick<KubeClient, 'request'>;
+  readonly store: RouteStore;
+  readonly clock: Pick<Clock, 'nowMs'>;
+}
+
+/** New plans that a write may need in one pass, after tests that failed. */
+const MAX_REPLANS = 3;
+
+export function createGatewayApi(options: GatewayApiOptions): TrafficProvider {
+  return new GatewayApi(options);
+}
+
+type Plan = (route: HttpRoute) => RoutePatch;
+
+class GatewayApi implements TrafficProvider {
+  readonly #client: Pick<KubeClient, 'request'>;
+  readonly #store: RouteStore;
+  readonly #clock: Pick<Clock, 'nowMs'>;
+
+  constructor({ client, store, clock }: GatewayApiOptions) {
+    this.#client = client;
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  read(target: TrafficTarget): readonly (RouteView | null)[] {
+    return target.routes.map(({ name }) => viewOrNull(this.#stored(target, name), target));
+  }
+
+  readLive(target: TrafficTarget): Promise<readonly (RouteView | null)[]> {
+    return Promise.all(
+      target.routes.map(async ({ name }) => viewOrNull(await this.#live(target, name), target)),
+    );
+  }
+
+  carryOut(
+    target: TrafficTarget,
+    views: readonly (RouteView | null)[],
+    desired: DesiredTraffic,
+  ): Promise<readonly RouteOutcome[]> {
+    const plan: Plan = (route) => planWeights(route, target.service, desired);
+    return Promise.all(
+      target.routes.map(({ name }, index) =>
+        desired.guard === 'raise'
+          ? this.#raise(target, name, views[index] ?? null, desired, plan)
+          : this.#lower(target, name, plan),
+      ),
+    );
+  }
+
+  release(target: TrafficTarget): Promise<readonly RouteOutcome[]> {
+    const plan: Plan = (route) => planRelease(route, target.service, target.uid);
+    return Promise.all(target.routes.map(({ name }) => this.#lower(target, name, plan)));
+  }
+
+  async readBack(target: TrafficTarget): Promise<ReadBack> {
+    const views = await this.readLive(target);
+    const carrying = views.filter((view) => view !== null && carriedBy(view) > 0);
+    const told = carrying.map((view) => {
+      const share = view === null ? 0 : carriedBy(view);
+      return `HTTPRoute ${view?.name ?? ''} gives ${share} % to ${target.service}-canary`;
+    });
+    return { atZero: carrying.length === 0, message: told.join('; '), views };
+  }
+
+  snippet(target: TrafficTarget, route: string): string {
+    const rules = this.#stored(target, route)?.spec.rules ?? [];
+    const { stable, canary } = servicePair(target.service);
+    const names = [target.service, stable, canary];
+    const known = rules
+      .flatMap(({ backendRefs = [] }) => backendRefs)
+      .find(({ name, port }) => names.includes(name) && port !== undefined);
+    const port = known?.port ?? `<port of ${target.service}>`;
+    const line = (name: string, weight: number): string =>
+      `- {group: "", kind: Service, name: ${name}, port: ${port}, weight: ${weight}}\n`;
+    return `backendRefs:\n${line(stable, 100)}${line(canary, 0)}`;
+  }
+
+  async #raise(
+    target: TrafficTarget,
+    name: string,
+    view: RouteView | null,
+    desired: DesiredTraffic,
+    plan: Plan,
+  ): Promise<RouteOutcome> {
+    const route = this.#stored(target, name);
+    if (route === undefined || view === null) return { kind: 'gone', route: name };
+    const objection = objectionToRaise(route, view, target, desired);
+    if (objection !== null) return { kind: 'conflict', route: name, message: objection };
+    try {
+      const services = servicePair(target.service);
+      const narrow = narrownessOf(pairsOf(route, services), services);
+      if (narrow !== '') throw new Error(narrow);
+      return await this.#carryOutOnce(target, route, plan);
+    } catch (error) {
+      return outcomeOf(error, name);
+    }
+  }
+
+  /**
+   * A route that the store lacks is asked for: it may be there by now, with weight for the canary.
+   */
+  async #lower(target: TrafficTarget, name: string, plan: Plan): Promise<RouteOutcome> {
+    try {
+      let route = this.#stored(target, name) ?? (await this.#live(target, name));
+      for (let replans = 0; route !== undefined; replans++) {
+        try {
+          return await this.#carryOutOnce(target, route, plan);
+        } catch (error) {
+          if (!isConflict(error) || replans === MAX_REPLANS) throw error;
+        }
+        route = await this.#live(target, name);
+      }
+      return { kind: 'gone', route: name };
+    } catch (error) {
+      return outcomeOf(error, name);
+    }
+  }
+
+  async #carryOutOnce(target: TrafficTarget, route: HttpRoute, plan: Plan): Promise<RouteOutcome> {
+    const { name } = route.metadata;
+    const patch = plan(route);
+    const changed = patch.length > 0;
+    if (changed) {
+      const written = await this.#client.request<HttpRoute>({
+        method: 'PATCH',
+        path: resourcePath(httpRoutes, target.namespace, name),
+        query: { fieldManager: FIELD_MANAGER },
+        patch: 'json',
+        body: patch,
+      });
+      this.#store.applyOwnWrite(written);
+    }
+    return { kind: 'done', route: name, changed, atMs: this.#clock.nowMs() };
+  }
+
+  #stored(target: TrafficTarget, name: string): HttpRoute | undefined {
+    return this.#store.get(keyOf(target.namespace, name));
+  }
+
+  /** Undefined when there is no such route. */
+  async #live(target: TrafficTarget, name: string): Promise<HttpRoute | undefined> {
+    const path = resourcePath(httpRoutes, target.namespace, name);
+    try {
+      const route = await this.#client.request<HttpRoute>({ method: 'GET', path });
+      this.#store.applyOwnWrite(route);
+      return route;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+function viewOrNull(route: HttpRoute | undefined, target: TrafficTarget): RouteView | null {
+  return route === undefined ? null : viewOf(route, servicePair(target.service));
+}
+
+/** Why the route may not get weight now; null when it may. */
+function objectionToRaise(
+  route: HttpRoute,
+  view: RouteView,
+  target: TrafficTarget,
+  { mark }: DesiredTraffic,
+): string | null {
+  const { name, resourceVersion } = route.metadata;
+  if (resourceVersion !== view.resourceVersion) {
+    return `HTTPRoute ${name} changed since the decision`;
+  }
+  const notes = readNotes(route.metadata.annotations);
+  if (notes.verdict === 'rejected' && sameMark(notes.mark, mark)) {
+    return `HTTPRoute ${name} says that attempt ${mark.attempt} at ${mark.revision} was rejected`;
+  }
+  if (pairsOf(route, servicePair(target.service)).length === 0) {
+    return `no rule of HTTPRoute ${name} holds both services of ${target.service}`;
+  }
+  return null;
+}
+
+function outcomeOf(error: unknown, name: string): RouteOutcome {
+  if (isNotFound(error)) return { kind: 'gone', route: name };
+  if (isConflict(error)) {
+    const message = `HTTPRoute ${name} changed at the same time: ${error.message}`;
+    return { kind: 'conflict', route: name, message };
+  }
+  const cause = error instanceof Error ? error : new Error(String(error));
+  return {
+    kind: 'failed',
+    route: name,
+    error: new Error(`HTTPRoute ${name} could not be written: ${cause.message}`, { cause }),
+  };
+}

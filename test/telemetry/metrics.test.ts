@@ -1,0 +1,87 @@
+// The metrics as they are scraped: names, labels, and that their number has a bound.
+import { expect } from 'chai';
+import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
+
+async function linesOf(metrics: Metrics): Promise<readonly string[]> {
+  const { text } = await metrics.exposition();
+  return text.split('\n').filter((line) => line.startsWith('x0tta_'));
+}
+
+describe('metrics', () => {
+  let metrics: Metrics;
+
+  beforeEach(() => {
+    metrics = createMetrics();
+  });
+
+  it('are an exposition that Prometheus reads, with the process in it', async () => {
+    const { contentType, text } = await metrics.exposition();
+    expect(contentType).to.match(/^text\/plain; version=0\.0\.4/);
+    expect(text).to.include('process_resident_memory_bytes ');
+    expect(text).to.include('nodejs_eventloop_lag_seconds ');
+  });
+
+  it('count passes, requests, queries, decisions and rollbacks', async () => {
+    metrics.observeReconcile('done', 0.02);
+    metrics.observeReconcile('failed', 3);
+    metrics.observeKubeRequest('PATCH', 200);
+    metrics.observeKubeRequest('PATCH', 422);
+    metrics.observeKubeRequest('GET', 0);
+    metrics.observeQuery('main', 'ok');
+    metrics.observeQuery('main', 'TimedOut');
+    metrics.countDecision('rollbackLimitHeld');
+    metrics.countIncident('HIGH_ERROR_RATE');
+    metrics.observeTrafficMoved(0.3);
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_reconcile_seconds_count{result="done"} 1',
+      'x0tta_reconcile_seconds_bucket{le="0.025",result="done"} 1',
+      'x0tta_reconcile_seconds_count{result="failed"} 1',
+      'x0tta_kube_requests_total{method="PATCH",code="2xx"} 1',
+      'x0tta_kube_requests_total{method="PATCH",code="4xx"} 1',
+      'x0tta_kube_requests_total{method="GET",code="none"} 1',
+      'x0tta_metric_queries_total{server="main",result="ok"} 1',
+      'x0tta_metric_queries_total{server="main",result="TimedOut"} 1',
+      'x0tta_decisions_total{check="rollbackLimitHeld"} 1',
+      'x0tta_rollbacks_total{alert="HIGH_ERROR_RATE"} 1',
+      'x0tta_rollback_traffic_seconds_bucket{le="0.5"} 1',
+      'x0tta_rollback_traffic_seconds_bucket{le="0.25"} 0',
+    ]);
+  });
+
+  it('ask for the queue and the phases at each scrape', async () => {
+    let delayed = 3;
+    metrics.watchQueue(() => ({
+      urgentReady: 1,
+      normalReady: 2,
+      delayed,
+      processing: 4,
+      failing: 0,
+    }));
+    const phases = { Stable: 8, Progressing: 1, RollingBack: 0, RolledBack: 0, Invalid: 0 };
+    metrics.watchPhases(() => phases);
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_queue_keys{state="urgentReady"} 1',
+      'x0tta_queue_keys{state="delayed"} 3',
+      'x0tta_objects{phase="Stable"} 8',
+      'x0tta_objects{phase="RollingBack"} 0',
+    ]);
+    delayed = 0;
+    expect(await linesOf(metrics)).to.include('x0tta_queue_keys{state="delayed"} 0');
+  });
+
+  it('put what users name under one label', async () => {
+    for (let i = 0; i < 100; i++) {
+      metrics.countIncident(`CUSTOM_SIGNAL_${i}`);
+      metrics.observeKubeRequest(`METHOD${i}`, i * 100);
+    }
+    const lines = await linesOf(metrics);
+    expect(lines).to.include('x0tta_rollbacks_total{alert="CUSTOM"} 100');
+    const requests = lines.filter((line) => line.startsWith('x0tta_kube_requests_total'));
+    expect(requests, 'none and 1xx to 5xx').to.have.length(6);
+  });
+
+  it('have a registry of their own', async () => {
+    metrics.countDecision('here');
+    expect((await linesOf(createMetrics())).join()).to.not.include('here');
+  });
+});
