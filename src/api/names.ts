@@ -14,6 +14,7 @@ export const FIELD_MANAGER = 'x0tta';
 export const FINALIZER = 'x0tta.io/traffic';
 
 export const REVISION_LABEL = 'pod-template-hash';
+export const OBJECT_LABEL = 'x0tta.io/object';
 export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
 
 export const ACTION_ANNOTATION = 'x0tta.io/action';
@@ -62,6 +63,12 @@ export const WRITTEN_NAMES: readonly WrittenName[] = [
     kind: 'label',
     on: 'ReplicaSet, Pod; selectors of the two services',
     meaning: 'The revision, ten characters.',
+  },
+  {
+    name: OBJECT_LABEL,
+    kind: 'label',
+    on: 'ReplicaSet, Pod',
+    meaning: `Name of the ${KIND}; what the operator watches is chosen by it.`,
   },
   {
     name: MANAGED_BY_LABEL,

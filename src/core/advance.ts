@@ -343,8 +343,8 @@ export const healthIsNotProven: Check = duringRollout((s, { canary, step }) => {
         phase: 'Progressing',
         reason: 'TooFewRequests',
         message:
-          `${stepName(step, s)} waits: ${signal.name} needs ${signal.minRequests} requests within ` +
-          `the hold; ${health.missing} are missing.`,
+          `${stepName(step, s)} waits: ${signal.name} needs ${signal.minRequests} requests ` +
+          `within the hold; ${health.missing} are missing.`,
         commands: [],
       };
     }

@@ -79,7 +79,7 @@ export interface RevisionView {
   readonly deleting: boolean;
   /** spec.replicas. */
   readonly replicas: number;
-  /** status.availableReplicas, 0 while the status is older than the spec. */
+  /** status.availableReplicas, but never more than pods that are ready now. */
   readonly available: number;
   /** status.replicas: pods that exist. */
   readonly current: number;

@@ -4,6 +4,7 @@ import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Absence, AbsenceReason, EvidenceTarget, RawPoints } from '../core/evidence.ts';
 import type { RevisionEvidence } from '../core/evidence.ts';
 import type { Level } from '../api/schema.ts';
+import type { Problem } from '../core/model.ts';
 
 /** One series of an answer. Values may be NaN or infinite; an instant query gives one sample. */
 export interface MetricRow {
@@ -57,6 +58,10 @@ export interface EvidencePort {
   forget(key: string): void;
   /** The newest evidence; null until the first look, and for a key that nobody watches. */
   read(key: string): RevisionEvidence | null;
+  /** The clock of a metric server (null: the default one), ms since the epoch. */
+  nowMs(server: string | null): number;
+  /** Why the signals can't be judged with a server as it is configured; null when they can. */
+  problemOf(server: string | null, signals: readonly ResolvedSignal[]): Problem | null;
   /** Sets the one listener. */
   onInteresting(listener: InterestListener): void;
 }

@@ -91,9 +91,23 @@ function makeCgroup(parts: Parts): string {
   const cgroup = `${sandboxCgroup}/node`;
   parts.onStop(() => removeCgroups(cgroup));
   parts.onStop(() => killPods(cgroup));
-  for (const hierarchy of cgroupHierarchies())
+  const hierarchies = cgroupHierarchies();
+  for (const hierarchy of hierarchies) {
     mkdirSync(join(hierarchy, cgroup), { recursive: true });
+    if (hierarchies.length === 1) handDownControllers(hierarchy, cgroup);
+  }
   return cgroup;
+}
+
+/** In cgroup v2 a group has only the controllers that every group above it hands down. */
+function handDownControllers(hierarchy: string, cgroup: string): void {
+  let group = hierarchy;
+  for (const name of cgroup.split('/').filter(Boolean)) {
+    const controllers = textOf(join(group, 'cgroup.controllers')).trim().split(' ');
+    const wanted = controllers.filter(Boolean).map((controller) => `+${controller}`);
+    writeFileSync(join(group, 'cgroup.subtree_control'), wanted.join(' '));
+    group = join(group, name);
+  }
 }
 
 async function removeNetwork(): Promise<void> {

@@ -1,0 +1,176 @@
+// The operator: reads its flags and its configuration, puts the rooms together, and runs until it
+// is told to stop.
+//
+//   node dist/operator.mjs --config FILE [--kubeconfig FILE] [--listen HOST:PORT] [--log-level L]
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
+import { API_VERSION, KIND } from '../api/names.ts';
+import type { Phase } from '../api/schema.ts';
+import { createClusterWatch } from '../kube/cluster.ts';
+import type { ClusterWatch } from '../kube/cluster.ts';
+import { loadConnection } from '../kube/config.ts';
+import { createEventRecorder } from '../kube/events.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { EventPort } from '../kube/port.ts';
+import { createTransport } from '../kube/transport.ts';
+import { createWrites } from '../kube/writes.ts';
+import { createReconciler } from '../reconcile/reconciler.ts';
+import type { Reconciler } from '../reconcile/reconciler.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Log, LogLevel } from '../runtime/log.ts';
+import { installShutdown } from '../runtime/shutdown.ts';
+import { createWorkQueue } from '../runtime/workQueue.ts';
+import type { WorkQueue } from '../runtime/workQueue.ts';
+import { parseConfiguration } from '../sources/configuration.ts';
+import type { Configuration } from '../sources/configuration.ts';
+import { createPoller } from '../sources/poller.ts';
+import { createPrometheus } from '../sources/prometheus.ts';
+import { startHealthServer } from '../telemetry/health.ts';
+import { createLog } from '../telemetry/log.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { createGatewayApi } from '../traffic/gatewayApi.ts';
+
+const clock = systemClock;
+const random = Math.random;
+const shutdownMs = 10_000;
+const queueLimits = {
+  concurrency: 8,
+  urgentConcurrency: 8,
+  backoff: { baseMs: 200, maxMs: 60_000 },
+  rate: { perSecond: 100, burst: 500 },
+} as const;
+
+interface Flags {
+  readonly config: string;
+  readonly kubeconfig: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  readonly level: LogLevel;
+}
+
+function readFlags(): Flags {
+  const { values } = parseArgs({
+    options: {
+      config: { type: 'string' },
+      kubeconfig: { type: 'string' },
+      listen: { type: 'string', default: '0.0.0.0:8080' },
+      'log-level': { type: 'string', default: 'info' },
+    },
+  });
+  if (values.config === undefined) throw new Error('--config FILE is needed');
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(values.listen) ?? [];
+  if (host === undefined || Number(port) > 65_535) {
+    throw new Error(`--listen ${values.listen} is not HOST:PORT`);
+  }
+  const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+  const level = levels.find((name) => name === values['log-level']);
+  if (level === undefined) throw new Error(`--log-level is one of ${levels.join(', ')}`);
+  return { config: values.config, kubeconfig: values.kubeconfig, host, port: Number(port), level };
+}
+
+function createSources(configuration: Configuration, log: Log, metrics: Metrics) {
+  const servers = new Map(
+    configuration.servers.map((settings) => {
+      const onAnswer = (result: Parameters<Metrics['observeQuery']>[1]): void =>
+        metrics.observeQuery(settings.name, result);
+      return [settings.name, { settings, source: createPrometheus({ settings, clock, onAnswer }) }];
+    }),
+  );
+  const { defaultServer, pollIntervalMs } = configuration;
+  return createPoller({ servers, defaultServer, pollIntervalMs, clock, log });
+}
+
+function createHandler(reconciler: Reconciler, queue: WorkQueue, metrics: Metrics) {
+  return async (key: string): Promise<void> => {
+    const beganMs = clock.monotonicMs();
+    const { result, lookAgainMs, urgent } = await reconciler.reconcile(key);
+    metrics.observeReconcile(result, (clock.monotonicMs() - beganMs) / 1000);
+    if (lookAgainMs === null && result === 'failed') {
+      queue.retry(key);
+      return;
+    }
+    queue.forget(key);
+    const priority = urgent ? 'urgent' : 'normal';
+    if (lookAgainMs !== null) queue.add(key, { delayMs: lookAgainMs, priority });
+  };
+}
+
+function eventPort(recorder: EventRecorder): EventPort {
+  return {
+    tell: ({ metadata }, event) => {
+      const { name, namespace, uid } = metadata;
+      recorder.record({
+        ...event,
+        regarding: { apiVersion: API_VERSION, kind: KIND, name, namespace, uid },
+      });
+    },
+  };
+}
+
+function countPhases({ stores }: ClusterWatch): Record<Phase, number> {
+  const phases = { Stable: 0, Progressing: 0, RollingBack: 0, RolledBack: 0, Invalid: 0 };
+  for (const { status } of stores.deployments.list()) {
+    if (status?.phase !== undefined) phases[status.phase]++;
+  }
+  return phases;
+}
+
+async function run(flags: Flags): Promise<void> {
+  const log = createLog({ level: flags.level });
+  const metrics = createMetrics();
+  const configuration = parseConfiguration(readFileSync(flags.config, 'utf8'), flags.config);
+  const connection = await loadConnection(
+    flags.kubeconfig === undefined ? {} : { kubeconfigPath: flags.kubeconfig },
+  );
+  const client = createTransport({ connection, clock, userAgent: 'x0tta' });
+  const poller = createSources(configuration, log, metrics);
+  const queue = createWorkQueue({ clock, random, log, ...queueLimits });
+  const onChange = (key: string, urgent: boolean): void =>
+    queue.add(key, { priority: urgent ? 'urgent' : 'normal' });
+  const watch = createClusterWatch({ client, clock, random, log, onChange });
+  poller.onInteresting((key, { urgent }) => onChange(key, urgent));
+  const { stores, cache } = watch;
+  const recorder = createEventRecorder({ client, clock, log, reportingInstance: hostname() });
+  const reconciler = createReconciler({
+    cache,
+    writes: createWrites({ client, ...stores }),
+    traffic: createGatewayApi({ client, store: stores.routes, clock }),
+    evidence: poller,
+    clock,
+    events: eventPort(recorder),
+    log,
+    telling: { decided: metrics.countDecision, incident: metrics.countIncident },
+  });
+  metrics.watchQueue(() => queue.stats());
+  metrics.watchPhases(() => countPhases(watch));
+  const { host, port } = flags;
+  const health = await startHealthServer({ host, port, ready: watch.unsynced, metrics, log });
+  installShutdown({
+    process,
+    clock,
+    log,
+    boundMs: shutdownMs,
+    steps: [
+      { name: 'queue', stop: () => queue.shutdown() },
+      { name: 'poller', stop: () => poller.stop() },
+      { name: 'watches', stop: () => watch.stop() },
+      { name: 'events', stop: () => recorder.stop() },
+      { name: 'health', stop: () => health.close() },
+      { name: 'transport', stop: () => client.close() },
+    ],
+  });
+  watch.start();
+  await watch.whenSynced();
+  poller.start();
+  queue.run(createHandler(reconciler, queue, metrics));
+  log('info', 'ready', { listen: `${host}:${health.port}`, server: connection.serverUrl });
+}
+
+try {
+  await run(readFlags());
+} catch (error) {
+  process.stderr.write(`x0tta: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,163 @@
+// The caches of everything the operator watches, and which object a change concerns. It starts and
+// stops the watches; what the changes mean is decided elsewhere.
+import { FIELD_MANAGER, KIND, MANAGED_BY_LABEL, OBJECT_LABEL } from '../api/names.ts';
+import type { X0ttaDeployment } from '../api/schema.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import type { ClusterCache, EndpointSlice, Pod, ReplicaSet, Service } from './port.ts';
+import { createReflector } from './reflector.ts';
+import type { Reflector } from './reflector.ts';
+import * as resources from './resources.ts';
+import type { GroupVersionResource, KubeObject } from './resources.ts';
+import { ownerUids, Store } from './store.ts';
+import type { Indexer } from './store.ts';
+import type { KubeClient } from './transport.ts';
+import type { HttpRoute } from '../traffic/httpRoute.ts';
+
+export interface ClusterStores {
+  readonly deployments: Store<X0ttaDeployment & KubeObject, 'uid' | 'route'>;
+  readonly replicaSets: Store<ReplicaSet & KubeObject, 'owner' | 'uid'>;
+  readonly pods: Store<Pod & KubeObject, 'owner'>;
+  readonly services: Store<Service & KubeObject>;
+  readonly slices: Store<EndpointSlice & KubeObject, 'service'>;
+  readonly routes: Store<HttpRoute>;
+}
+
+export interface ClusterOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Called with the key of each object that a change concerns; urgent when a pod has failed. */
+  readonly onChange: (key: string, urgent: boolean) => void;
+}
+
+export interface ClusterWatch {
+  readonly stores: ClusterStores;
+  readonly cache: ClusterCache;
+  start(): void;
+  /** Names of the resources whose first list is not there yet. */
+  unsynced(): readonly string[];
+  /** Resolves when every cache holds its first list. */
+  whenSynced(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+
+export function createClusterWatch(options: ClusterOptions): ClusterWatch {
+  const stores = createStores(options.log);
+  const cache = createCache(stores);
+  subscribeAll(stores, options.onChange);
+  const watch = <T extends KubeObject, I extends string>(
+    resource: GroupVersionResource,
+    store: Store<T, I>,
+    labelSelector?: string,
+  ): readonly [string, Reflector] => [
+    resource.plural,
+    createReflector<T>({ ...options, resource, store, labelSelector }),
+  ];
+  const own = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
+  const reflectors = new Map<string, Reflector>([
+    watch(resources.x0ttaDeployments, stores.deployments),
+    watch(resources.replicaSets, stores.replicaSets, OBJECT_LABEL),
+    watch(resources.pods, stores.pods, OBJECT_LABEL),
+    watch(resources.services, stores.services, own),
+    watch(resources.endpointSlices, stores.slices, own),
+    watch(resources.httpRoutes, stores.routes),
+  ]);
+  return {
+    stores,
+    cache,
+    start: () => reflectors.forEach((reflector) => reflector.start()),
+    unsynced: () => [...reflectors].flatMap(([name, { synced }]) => (synced ? [] : [name])),
+    whenSynced: async () => {
+      await Promise.all([...reflectors.values()].map((reflector) => reflector.whenSynced()));
+    },
+    stop: async () => {
+      await Promise.all([...reflectors.values()].map((reflector) => reflector.stop()));
+    },
+  };
+}
+
+function createStores(log: Log): ClusterStores {
+  const onListenerError = (error: unknown): void =>
+    log('error', 'a listener of a cache failed', { error: String(error) });
+  const uid = (object: KubeObject): string[] => [object.metadata.uid];
+  const store = <T extends KubeObject, I extends string = never>(
+    indexers: Readonly<Record<I, Indexer<T>>>,
+  ): Store<T, I> => new Store<T, I>({ indexers, onListenerError });
+  return {
+    deployments: store({ uid, route: routesOf }),
+    replicaSets: store<ReplicaSet & KubeObject, 'owner' | 'uid'>({ owner: ownerUids, uid }),
+    pods: store<Pod & KubeObject, 'owner'>({ owner: ownerUids }),
+    services: store<Service & KubeObject>({}),
+    slices: store({ service: serviceOf }),
+    routes: store<HttpRoute>({}),
+  };
+}
+
+function routesOf({ metadata, spec }: X0ttaDeployment & KubeObject): string[] {
+  return spec.traffic.gatewayAPI.routes.map(({ name }) => `${metadata.namespace}/${name}`);
+}
+
+function serviceOf({ metadata }: EndpointSlice & KubeObject): string[] {
+  const name = metadata.labels?.[SERVICE_NAME_LABEL];
+  return name === undefined ? [] : [`${metadata.namespace ?? ''}/${name}`];
+}
+
+function createCache(stores: ClusterStores): ClusterCache {
+  return {
+    deployment: (key) => stores.deployments.get(key),
+    deploymentOfUid: (uid) => stores.deployments.byIndex('uid', uid)[0],
+    replicaSetsOf: (uid) => stores.replicaSets.byIndex('owner', uid),
+    podsOf: (uid) => stores.pods.byIndex('owner', uid),
+    service: (namespace, name) => stores.services.get(`${namespace}/${name}`),
+    slicesOf: (namespace, service) => stores.slices.byIndex('service', `${namespace}/${service}`),
+  };
+}
+
+function subscribeAll(stores: ClusterStores, onChange: ClusterOptions['onChange']): void {
+  stores.deployments.subscribe(({ key }) => onChange(key, false));
+  stores.replicaSets.subscribe(({ old, current }) => tellOwner(current ?? old, onChange));
+  stores.services.subscribe(({ old, current }) => tellOwner(current ?? old, onChange));
+  stores.pods.subscribe(({ old, current }) => {
+    for (const uid of ownerUids(current ?? old ?? nobody)) {
+      tellOwner(stores.replicaSets.byIndex('uid', uid)[0], onChange, hasFailed(current));
+    }
+  });
+  stores.slices.subscribe(({ old, current }) => {
+    for (const key of serviceKeys(current ?? old)) tellOwner(stores.services.get(key), onChange);
+  });
+  stores.routes.subscribe(({ key }) => {
+    for (const { metadata } of stores.deployments.byIndex('route', key)) {
+      onChange(`${metadata.namespace}/${metadata.name}`, false);
+    }
+  });
+}
+
+const nobody: KubeObject = { metadata: { name: '', uid: '', resourceVersion: '0' } };
+
+function serviceKeys(slice: (EndpointSlice & KubeObject) | undefined): string[] {
+  return slice === undefined ? [] : serviceOf(slice);
+}
+
+function hasFailed(pod: Pod | undefined): boolean {
+  return (
+    pod?.status?.containerStatuses?.some(
+      ({ restartCount, state }) =>
+        (restartCount ?? 0) > 0 ||
+        state?.terminated !== undefined ||
+        state?.waiting?.reason === 'CrashLoopBackOff',
+    ) ?? false
+  );
+}
+
+function tellOwner(
+  object: KubeObject | undefined,
+  onChange: ClusterOptions['onChange'],
+  urgent = false,
+): void {
+  const owner = object?.metadata.ownerReferences?.find(({ kind }) => kind === KIND);
+  if (owner !== undefined) onChange(`${object?.metadata.namespace ?? ''}/${owner.name}`, urgent);
+}

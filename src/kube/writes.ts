@@ -1,0 +1,170 @@
+// The operator's writes to the API server, each conditional on what it was decided upon. Every
+// answer goes into the caches; a failure becomes a named result, and nothing is tried twice.
+import { FIELD_MANAGER } from '../api/names.ts';
+import type { X0ttaDeployment } from '../api/schema.ts';
+import { isConflict, isNotFound, KubeError } from './errors.ts';
+import type {
+  ClusterWrites,
+  NewObject,
+  Precondition,
+  ReplicaSet,
+  Service,
+  WriteResult,
+} from './port.ts';
+import { replicaSets, resourcePath, services, x0ttaDeployments } from './resources.ts';
+import type { KubeObject } from './resources.ts';
+import type { KubeClient, KubeRequest } from './transport.ts';
+
+/** Takes the object that a write returned. */
+export interface OwnWrites<T> {
+  applyOwnWrite(object: T): void;
+}
+
+export interface WritesOptions {
+  readonly client: Pick<KubeClient, 'request'>;
+  readonly deployments: OwnWrites<X0ttaDeployment & KubeObject>;
+  readonly replicaSets: OwnWrites<ReplicaSet & KubeObject>;
+  readonly services: OwnWrites<Service & KubeObject>;
+}
+
+const query = { fieldManager: FIELD_MANAGER };
+
+export function createWrites(options: WritesOptions): ClusterWrites {
+  const { client } = options;
+  const send = async <T extends KubeObject>(
+    request: KubeRequest,
+    store: OwnWrites<T> | null,
+  ): Promise<WriteResult<T>> => {
+    try {
+      const object = await client.request<T>(request);
+      store?.applyOwnWrite(object);
+      return { kind: 'done', object };
+    } catch (error) {
+      return resultOf(error);
+    }
+  };
+  const create = <T extends KubeObject>(
+    gvr: typeof replicaSets,
+    body: NewObject,
+    store: OwnWrites<T>,
+  ): Promise<WriteResult<T>> => {
+    const path = resourcePath(gvr, body.metadata.namespace);
+    const strict = { ...query, fieldValidation: 'Strict' };
+    return send({ method: 'POST', path, query: strict, body }, store);
+  };
+  const patch = <T extends KubeObject>(
+    gvr: typeof replicaSets,
+    which: Precondition,
+    body: readonly JsonPatchOperation[],
+    store: OwnWrites<T>,
+    subresource?: string,
+  ): Promise<WriteResult<T>> => {
+    const path = resourcePath(gvr, which.namespace, which.name, subresource);
+    const tested = [...tests(which), ...body];
+    return send({ method: 'PATCH', path, query, patch: 'json', body: tested }, store);
+  };
+  return {
+    createReplicaSet: async (body) => {
+      const result = await create(replicaSets, body, options.replicaSets);
+      if (result.kind !== 'conflict') return result;
+      // The name is taken: by our own earlier write, whose answer was lost, or by a stranger.
+      const { namespace, name } = body.metadata;
+      const path = resourcePath(replicaSets, namespace, name);
+      const there = await send<ReplicaSet & KubeObject>({ method: 'GET', path }, null);
+      if (there.kind !== 'done') return result;
+      if (!sharesOwner(there.object, body)) return { kind: 'taken', message: result.message };
+      options.replicaSets.applyOwnWrite(there.object);
+      return result;
+    },
+    patchReplicaSet: (which, annotations, replicas) => {
+      const { namespace, name, uid, resourceVersion } = which;
+      const metadata = {
+        uid,
+        annotations,
+        ...(resourceVersion === null ? {} : { resourceVersion }),
+      };
+      const body = { metadata, ...(replicas === undefined ? {} : { spec: { replicas } }) };
+      const path = resourcePath(replicaSets, namespace, name);
+      return send({ method: 'PATCH', path, query, patch: 'merge', body }, options.replicaSets);
+    },
+    deleteReplicaSet: async ({ namespace, name, uid, resourceVersion }) => {
+      const body = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        propagationPolicy: 'Background',
+        preconditions: { uid, ...(resourceVersion === null ? {} : { resourceVersion }) },
+      };
+      const path = resourcePath(replicaSets, namespace, name);
+      const result = await send<KubeObject>({ method: 'DELETE', path, body }, null);
+      return result.kind === 'done' ? { kind: 'done', object: null } : result;
+    },
+    createService: (body) => create(services, body, options.services),
+    selectPods: (which, selector) =>
+      patch(
+        services,
+        which,
+        [{ op: 'replace', path: '/spec/selector', value: selector }],
+        options.services,
+      ),
+    writeFinalizers: (which, finalizers) =>
+      patch(
+        x0ttaDeployments,
+        which,
+        [{ op: 'add', path: '/metadata/finalizers', value: finalizers }],
+        options.deployments,
+      ),
+    writeStatus: (which, status) =>
+      patch(
+        x0ttaDeployments,
+        which,
+        [{ op: 'add', path: '/status', value: status }],
+        options.deployments,
+        'status',
+      ),
+    readService: (namespace, name) =>
+      send<Service & KubeObject>(
+        { method: 'GET', path: resourcePath(services, namespace, name) },
+        null,
+      ),
+  };
+}
+
+function sharesOwner(object: ReplicaSet, body: NewObject): boolean {
+  const wanted = body.metadata.ownerReferences?.[0]?.uid;
+  return object.metadata.ownerReferences?.some(({ uid }) => uid === wanted) ?? false;
+}
+
+interface JsonPatchOperation {
+  readonly op: 'add' | 'replace' | 'test';
+  readonly path: string;
+  readonly value: unknown;
+}
+
+function tests({ uid, resourceVersion }: Precondition): JsonPatchOperation[] {
+  const list: JsonPatchOperation[] = [{ op: 'test', path: '/metadata/uid', value: uid }];
+  if (resourceVersion !== null) {
+    list.push({ op: 'test', path: '/metadata/resourceVersion', value: resourceVersion });
+  }
+  return list;
+}
+
+function resultOf(error: unknown): Exclude<WriteResult<never>, { kind: 'done' }> {
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  if (isNotFound(error)) return { kind: 'missing', message };
+  if (isConflict(error) || isOtherUid(error)) return { kind: 'conflict', message };
+  if (isRefusal(error)) return { kind: 'refused', message };
+  return { kind: 'failed', error: error instanceof Error ? error : new Error(message) };
+}
+
+/** A merge patch with the UID of an object that was deleted and made anew. */
+function isOtherUid(error: unknown): boolean {
+  return error instanceof KubeError && error.causes.some(({ field }) => field === 'metadata.uid');
+}
+
+/** Only these two mean that the object itself can't be taken (api.md, "Rules"). */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof KubeError)) return false;
+  return (
+    error.status === 422 || (error.status === 400 && error.message.includes('strict decoding'))
+  );
+}

@@ -1,0 +1,71 @@
+// What the operator remembers of an object between passes and may forget at any time: everything
+// that must survive the process stands in the cluster.
+import { createHash } from 'node:crypto';
+import type { Policy } from '../api/defaults.ts';
+import { canonicalTemplate, revisionName } from '../api/revision.ts';
+import type { X0ttaDeployment } from '../api/schema.ts';
+import type { Problem, TimeMs } from '../core/model.ts';
+import type { Pod, Service } from '../kube/port.ts';
+import { failsToPull } from './views.ts';
+
+export interface Desired {
+  readonly revision: string;
+  readonly hash: string;
+}
+
+export class ObjectMemory {
+  readonly uid: string;
+  /** The policy of the last spec that was valid. */
+  lastPolicy: Policy | null = null;
+  /** The user's Service as last read; it gives the ports of ours. */
+  userService: Service | 'missing' | null = null;
+  /** The action text that an Event was already written about. */
+  toldOfAction = '';
+  #desired: (Desired & { readonly generation: number }) | null = null;
+  #problem: {
+    readonly revision: string;
+    readonly untilMs: TimeMs;
+    readonly problem: Problem;
+  } | null = null;
+  readonly #imageFailing = new Map<string, TimeMs>();
+
+  constructor(uid: string) {
+    this.uid = uid;
+  }
+
+  /** The revision of the object's template; hashed once a generation. */
+  desiredOf(object: X0ttaDeployment): Desired {
+    const { generation } = object.metadata;
+    if (this.#desired?.generation !== generation) {
+      const text = canonicalTemplate(object.spec.template);
+      const hash = createHash('sha256').update(text).digest('hex');
+      this.#desired = { revision: revisionName(hash), hash, generation };
+    }
+    return this.#desired;
+  }
+
+  /** A refusal stands until its time is over or the template changes. */
+  refuse(revision: string, problem: Problem, untilMs: TimeMs): void {
+    this.#problem = { revision, problem, untilMs };
+  }
+
+  problemOf(revision: string, nowMs: TimeMs): Problem | null {
+    const known = this.#problem;
+    return known?.revision === revision && nowMs < known.untilMs ? known.problem : null;
+  }
+
+  /** Notes which pods' images can't be pulled, and since when; forgets pods that are gone. */
+  notePods(pods: readonly Pod[], nowMs: TimeMs): void {
+    const failing = new Set(pods.filter(failsToPull).map(({ metadata }) => metadata.uid));
+    for (const uid of this.#imageFailing.keys()) {
+      if (!failing.has(uid)) this.#imageFailing.delete(uid);
+    }
+    for (const uid of failing) {
+      if (!this.#imageFailing.has(uid)) this.#imageFailing.set(uid, nowMs);
+    }
+  }
+
+  imageFailingSince(podUid: string): TimeMs | null {
+    return this.#imageFailing.get(podUid) ?? null;
+  }
+}

@@ -1,0 +1,157 @@
+// One pass over one object: observe, decide, act, write the status, tell people. The shell around
+// core; it decides nothing but when to look again.
+import type { Status, X0ttaDeployment } from '../api/schema.ts';
+import { sameStatus } from '../core/conditions.ts';
+import { decide } from '../core/decide.ts';
+import type { Decision } from '../core/decision.ts';
+import type { Observation, Outcome } from '../core/model.ts';
+import { foldStatus } from '../core/status.ts';
+import type { ClusterWrites, EventPort } from '../kube/port.ts';
+import type { Log } from '../runtime/log.ts';
+import { act } from './act.ts';
+import { ObjectMemory } from './memory.ts';
+import { observe } from './observe.ts';
+import type { ObservePorts } from './observe.ts';
+import { tellWhatChanged } from './tell.ts';
+import type { Telling } from './tell.ts';
+
+export interface ReconcilePorts extends ObservePorts {
+  readonly writes: ClusterWrites;
+  readonly events: EventPort;
+  readonly log: Log;
+  readonly telling: Telling;
+}
+
+/** What the queue does next with the key. */
+export interface PassResult {
+  readonly result: 'done' | 'conflict' | 'failed';
+  /** Look again after so many ms; null: when something happens. 0 means at once. */
+  readonly lookAgainMs: number | null;
+  /** A verdict is on its way to the routes: the next look goes ahead of everything. */
+  readonly urgent: boolean;
+}
+
+export interface Reconciler {
+  /** One pass. Rejects only on a defect of the operator's own. */
+  reconcile(key: string): Promise<PassResult>;
+}
+
+/** How long a refusal of the API server stands before the same ReplicaSet is tried again. */
+const invalidMs = 3_600_000;
+const takenMs = 60_000;
+/** The caches need a moment to see who wrote first. */
+const conflictMs = 50;
+const verdictRetryMs = 250;
+/** A person's correction outside the watches (a Service made) is seen after this long. */
+const stalledLookMs = 30_000;
+const missingServiceLookMs = 5_000;
+
+export function createReconciler(ports: ReconcilePorts): Reconciler {
+  const memories = new Map<string, ObjectMemory>();
+  return {
+    reconcile: async (key) => {
+      const object = ports.cache.deployment(key);
+      if (object === undefined) {
+        memories.delete(key);
+        ports.evidence.forget(key);
+        return { result: 'done', lookAgainMs: null, urgent: false };
+      }
+      const { uid } = object.metadata;
+      let memory = memories.get(key);
+      if (memory?.uid !== uid) {
+        memory = new ObjectMemory(uid);
+        memories.set(key, memory);
+      }
+      return pass(key, object, memory, ports);
+    },
+  };
+}
+
+async function pass(
+  key: string,
+  object: X0ttaDeployment,
+  memory: ObjectMemory,
+  ports: ReconcilePorts,
+): Promise<PassResult> {
+  const obs = await observe(object, memory, ports);
+  const decision = decide(obs);
+  const userService = memory.userService === 'missing' ? null : memory.userService;
+  const outcomes = await act(decision.commands, obs, userService, ports);
+  watchEvidence(key, obs, decision, ports);
+  noteRefusals(obs, outcomes, memory);
+  const status = foldStatus(obs, decision, outcomes);
+  const written = await writeStatus(obs, decision, outcomes, status, ports);
+  tellWhatChanged({ obs, decision, outcomes, status, memory }, ports);
+  return resultOf(obs, decision, outcomes, written);
+}
+
+function watchEvidence(
+  key: string,
+  obs: Observation,
+  { watch }: Decision,
+  { evidence }: ReconcilePorts,
+): void {
+  if (watch === null) evidence.forget(key);
+  else evidence.watch(watch, obs.standing.signals);
+}
+
+function noteRefusals(obs: Observation, outcomes: readonly Outcome[], memory: ObjectMemory): void {
+  for (const outcome of outcomes) {
+    if (outcome.kind !== 'refused') continue;
+    const { problem } = outcome;
+    const standsMs = problem.reason === 'InvalidTemplate' ? invalidMs : takenMs;
+    memory.refuse(obs.desired.revision, problem, obs.nowMs + standsMs);
+  }
+}
+
+/** Null: there was nothing to write. */
+async function writeStatus(
+  obs: Observation,
+  { commands }: Decision,
+  outcomes: readonly Outcome[],
+  status: Status,
+  { writes }: ReconcilePorts,
+): Promise<'done' | 'conflict' | Error | null> {
+  const removed = outcomes.some(
+    ({ kind, command }) => kind === 'done' && command.kind === 'removeFinalizer',
+  );
+  if (removed || (obs.finalizing && commands.length === 0)) return null;
+  if (sameStatus(obs.object.status, status)) return null;
+  const { namespace, name, uid } = obs.object.metadata;
+  // The status follows the writes of this pass, of which the finalizer's changed the object.
+  const ownWrite = outcomes.some(({ command }) => command.kind === 'addFinalizer');
+  if (ownWrite) return null;
+  const { resourceVersion } = obs.object.metadata;
+  const result = await writes.writeStatus({ namespace, name, uid, resourceVersion }, status);
+  if (result.kind === 'done') return 'done';
+  if (result.kind === 'conflict' || result.kind === 'missing') return 'conflict';
+  return result.kind === 'failed' ? result.error : new Error(result.message);
+}
+
+function resultOf(
+  obs: Observation,
+  decision: Decision,
+  outcomes: readonly Outcome[],
+  written: Awaited<ReturnType<typeof writeStatus>>,
+): PassResult {
+  const urgent = decision.phase === 'RollingBack';
+  const failed = outcomes.some(({ kind }) => kind === 'failed') || written instanceof Error;
+  // No back-off stands between a verdict and the routes (I4).
+  if (failed) return { result: 'failed', lookAgainMs: urgent ? verdictRetryMs : null, urgent };
+  const conflict = outcomes.some(({ kind }) => kind === 'conflict') || written === 'conflict';
+  if (conflict) return { result: 'conflict', lookAgainMs: conflictMs, urgent };
+  const changed = outcomes.some((outcome) => outcome.kind === 'done' && outcome.changed);
+  if (changed || outcomes.some(({ kind }) => kind === 'refused')) {
+    return { result: 'done', lookAgainMs: 0, urgent };
+  }
+  const due = decision.lookAgainAtMs;
+  const waits = due === undefined ? [] : [Math.max(0, due - obs.nowMs)];
+  if (decision.stalled === true && decision.phase !== 'RolledBack') {
+    waits.push(decision.reason === 'ServiceMissing' ? missingServiceLookMs : stalledLookMs);
+  }
+  // What a readBack did not show yet needs a moment, not an event.
+  if (outcomes.some(({ kind }) => kind === 'notYet')) waits.push(1_000);
+  // An action that was answered is carried out in the next pass.
+  if (written === 'done' && decision.answered?.result === 'Accepted') waits.push(0);
+  return { result: 'done', lookAgainMs: waits.length === 0 ? null : Math.min(...waits), urgent };
+}

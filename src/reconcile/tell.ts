@@ -1,0 +1,118 @@
+// Tells people and counters what a pass changed: one log line a decision that changed something, an
+// Event for what a person should know, and the counters. It comes after every write.
+import type { Status } from '../api/schema.ts';
+import type { Decision } from '../core/decision.ts';
+import type { Observation, Outcome } from '../core/model.ts';
+import type { EventPort } from '../kube/port.ts';
+import type { Log } from '../runtime/log.ts';
+import type { ObjectMemory } from './memory.ts';
+
+/** The counters that a pass feeds. */
+export interface Telling {
+  decided(check: string): void;
+  incident(alert: string): void;
+}
+
+export interface Pass {
+  readonly obs: Observation;
+  readonly decision: Decision;
+  readonly outcomes: readonly Outcome[];
+  readonly status: Status;
+  readonly memory: ObjectMemory;
+}
+
+interface Ports {
+  readonly events: EventPort;
+  readonly log: Log;
+  readonly telling: Telling;
+}
+
+export function tellWhatChanged(pass: Pass, ports: Ports): void {
+  const { obs, decision, outcomes } = pass;
+  ports.telling.decided(decision.check);
+  const changes = outcomes.filter((outcome) => outcome.kind === 'done' && outcome.changed);
+  const { namespace, name } = obs.object.metadata;
+  const where = { namespace, name, revision: obs.desired.revision };
+  if (changes.length > 0) {
+    ports.log('info', decision.message, {
+      ...where,
+      check: decision.check,
+      phase: pass.status.phase,
+      reason: decision.reason,
+      commands: changes.map(({ command }) => command.kind).join(', '),
+    });
+  }
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'failed' || outcome.kind === 'refused') {
+      const error = outcome.kind === 'failed' ? outcome.error : outcome.problem.message;
+      ports.log('warn', `${outcome.command.kind} did not succeed`, { ...where, error });
+    }
+  }
+  tellEvents(pass, ports);
+}
+
+function tellEvents({ obs, decision, status, memory }: Pass, { events, telling }: Ports): void {
+  const { object } = obs;
+  const before = object.status;
+  const known = new Set(before?.incidents?.map(({ id }) => id));
+  const fresh = status.incidents?.find(({ id }) => !known.has(id));
+  if (fresh !== undefined) {
+    telling.incident(fresh.alert);
+    events.tell(object, {
+      type: 'Warning',
+      reason: 'RollbackDecided',
+      action: 'Rollback',
+      note: `${fresh.alert}: ${fresh.summary}`,
+    });
+  }
+  if (status.phase !== before?.phase && status.phase === 'RolledBack') {
+    const note = `Every route was read back with revision ${status.canary?.revision ?? ''} at 0.`;
+    events.tell(object, { type: 'Normal', reason: 'RolledBack', action: 'Rollback', note });
+  }
+  const stable = status.stable?.revision;
+  if (before?.stable !== undefined && stable !== undefined && stable !== before.stable.revision) {
+    const note = `Revision ${stable} passed every step and is stable now.`;
+    events.tell(object, { type: 'Normal', reason: 'Promoted', action: 'Promote', note });
+  }
+  if (status.step !== undefined && status.step.current !== before?.step?.current) {
+    const note = `Canary ${status.canary?.revision ?? ''}: step ${status.step.label}.`;
+    events.tell(object, { type: 'Normal', reason: 'StepStarted', action: 'Advance', note });
+  }
+  const isStalled = (of: Status | undefined): boolean =>
+    of?.conditions?.some(({ type, reason }) => type === 'Stalled' && reason === decision.reason) ??
+    false;
+  if (decision.stalled === true && status.phase !== 'RolledBack' && !isStalled(before)) {
+    const { reason, message: note } = decision;
+    events.tell(object, { type: 'Warning', reason, action: 'Reconcile', note });
+  }
+  tellOfAction({ obs, decision, memory }, events);
+}
+
+function tellOfAction(
+  { obs, decision, memory }: Pick<Pass, 'obs' | 'decision' | 'memory'>,
+  events: EventPort,
+): void {
+  const { answered } = decision;
+  if (answered !== undefined) {
+    const known = obs.object.status?.lastActions?.find(({ id }) => id === answered.id);
+    if (known?.result === answered.result) return;
+    const refused = answered.result === 'Refused';
+    events.tell(obs.object, {
+      type: refused ? 'Warning' : 'Normal',
+      reason: refused ? 'ActionRefused' : 'ActionAccepted',
+      action: 'Act',
+      note: `${answered.action} ${answered.id}: ${answered.message ?? answered.result}`,
+    });
+    return;
+  }
+  if (obs.action.kind !== 'malformed' || memory.toldOfAction === obs.action.text) return;
+  memory.toldOfAction = obs.action.text;
+  events.tell(obs.object, {
+    type: 'Warning',
+    reason: 'ActionMalformed',
+    action: 'Act',
+    note:
+      `The annotation x0tta.io/action can't be read. ` +
+      `It has the form rollback/<id> or retry/<id>, and /<revision> if one is meant.`,
+  });
+}
