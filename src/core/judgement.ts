@@ -1,6 +1,6 @@
 // The evidence on the canary read against the policy, signal by signal. Each signal is judged on
 // its own: one's absence never hides another's breach. It decides nothing.
-import type { Policy, ResolvedSignal } from '../api/defaults.ts';
+import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Level } from '../api/schema.ts';
 import type { Absence, RevisionEvidence, SignalEvidence } from './evidence.ts';
 import { judgeBreach } from './holds.ts';
@@ -37,12 +37,12 @@ const empty: Absence = {
   message: 'The metric server has no series of this revision.',
 };
 
-/** One judgement for each signal of the policy, in its order. */
+/** One judgement for each signal, in their order. */
 export function judgeSignals(
-  policy: Policy,
+  signals: readonly ResolvedSignal[],
   evidence: RevisionEvidence | null,
 ): readonly SignalJudgement[] {
-  return policy.signals.map((signal) =>
+  return signals.map((signal) =>
     judgeSignal(signal, evidence?.signals[signal.name], evidence?.observedAtMs ?? 0),
   );
 }

@@ -50,7 +50,7 @@ export function readSituation(obs: Observation, policy: Policy): Situation {
     carried: Math.max(0, ...routes.map(carriedBy)),
     routes,
     step: canaryActive && canary !== null ? runningStep(policy, canary.record.step) : null,
-    signals: canaryActive ? judgeSignals(policy, obs.evidence) : [],
+    signals: canaryActive ? judgeSignals(policy.signals, obs.evidence) : [],
   };
 }
 

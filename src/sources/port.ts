@@ -1,9 +1,8 @@
 // The ports of the evidence room: a metric server that can be asked, and the evidence that comes of
 // it. Shapes only; prometheus.ts and poller.ts fill them.
 import type { ResolvedSignal } from '../api/defaults.ts';
-import type { Absence, AbsenceReason, EvidenceTarget, RawPoints } from '../core/evidence.ts';
+import type { Absence, AbsenceReason, EvidenceTarget } from '../core/evidence.ts';
 import type { RevisionEvidence } from '../core/evidence.ts';
-import type { Level } from '../api/schema.ts';
 import type { Problem } from '../core/model.ts';
 
 /** One series of an answer. Values may be NaN or infinite; an instant query gives one sample. */
@@ -44,9 +43,6 @@ export interface ServerSettings {
 
 /** Hears that an object is worth a pass; urgent when a hold on a rollback limit may be complete. */
 export type InterestListener = (key: string, interest: { readonly urgent: boolean }) => void;
-
-/** The level of the newest of `raw`'s points, each over a window of `windowSeconds`. */
-export type Classify = (signal: ResolvedSignal, raw: RawPoints, windowSeconds: number) => Level;
 
 /** Evidence for the judge. Reading it asks no server. */
 export interface EvidencePort {

@@ -17,6 +17,11 @@ const scrapesPerWindow = 4;
 const longestDefaultWindowMs = 60_000;
 const leastPollMs = 5_000;
 
+/** The least window: 2.5 scrape intervals. */
+export function leastWindowMs(scrapeIntervalMs: number): number {
+  return leastScrapesPerWindow * scrapeIntervalMs;
+}
+
 /**
  * W = max(4 S, min(1 m, for / 5)), at most for / 2, never under 2.5 S. A window that the signal
  * names must lie within the same bounds. A signal without a hold has no upper bound.
@@ -26,7 +31,7 @@ export function chooseWindow(
   scrapeIntervalMs: number,
 ): WindowChoice {
   const forMs = signal.forSeconds * 1000;
-  const leastMs = leastScrapesPerWindow * scrapeIntervalMs;
+  const leastMs = leastWindowMs(scrapeIntervalMs);
   const mostMs = forMs > 0 ? forMs / 2 : Infinity;
   if (leastMs > mostMs) {
     const least = (2 * leastMs) / 1000;

@@ -1,0 +1,129 @@
+// The operator's configuration file: which metric servers there are and how they are asked. Text
+// in, settings out; every error names the line and what would be right.
+import { isCollection, isNode, LineCounter, parseDocument } from 'yaml';
+import type { Document } from 'yaml';
+import { z } from 'zod';
+import { parseDuration } from '../api/quantities.ts';
+import type { ServerSettings } from './port.ts';
+
+export interface Configuration {
+  /** At least one, each with a name of its own. */
+  readonly servers: readonly ServerSettings[];
+  /** The name of the server of objects that name none. */
+  readonly defaultServer: string;
+  /** How often a server is asked; null: max(5 s, its scrape interval). */
+  readonly pollIntervalMs: number | null;
+}
+
+/** A duration in ms, at least `leastMs`. */
+function milliseconds(leastMs: number): z.ZodType<number> {
+  return z.string().transform((text, context) => {
+    const parsed = parseDuration(text);
+    const ms = parsed.ok ? parsed.value * 1000 : 0;
+    if (parsed.ok && ms >= leastMs) return ms;
+    const message = parsed.ok ? `${text} is under ${leastMs / 1000} s` : parsed.error;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+}
+
+const url = z.string().transform((text, context) => {
+  const parsed = URL.canParse(text) ? new URL(text) : null;
+  const plain =
+    parsed !== null &&
+    /^https?:$/.test(parsed.protocol) &&
+    `${parsed.username}${parsed.password}${parsed.search}${parsed.hash}` === '';
+  if (plain) return parsed.href.replace(/\/+$/, '');
+  // The text is not repeated: it may hold a password.
+  const message = 'must be an http or https URL without credentials, query or fragment';
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+const label = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'is not a label name');
+
+const server = z.strictObject({
+  name: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'is not a DNS label'),
+  url,
+  scrapeInterval: milliseconds(1_000).prefault('15s'),
+  lag: milliseconds(0).prefault('1s'),
+  timeout: milliseconds(100).prefault('5s'),
+  matchers: z.record(label, z.string()).default({}),
+});
+
+const schema = z.strictObject({
+  servers: z.array(server).min(1, 'needs at least one server'),
+  defaultServer: z.string().optional(),
+  pollInterval: milliseconds(1_000).optional(),
+});
+
+type Issue = { readonly path: readonly PropertyKey[]; readonly message: string };
+
+/**
+ * Reads a configuration; `file` is its name for messages.
+ * @throws Error that lists every problem with its line and column.
+ */
+export function parseConfiguration(text: string, file: string): Configuration {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [broken] = document.errors;
+  if (broken !== undefined) {
+    throw new Error(describe(file, lines, broken.pos[0], broken.message));
+  }
+  const parsed = schema.safeParse(document.toJS() ?? {});
+  const issues: readonly Issue[] = parsed.success ? consistency(parsed.data) : parsed.error.issues;
+  if (parsed.success && issues.length === 0) return settingsOf(parsed.data);
+  const messages = issues.map(({ path, message }) => {
+    const where = path.length === 0 ? 'the file' : path.map(String).join('.');
+    return describe(file, lines, offsetOf(document, path), `${where}: ${message}`);
+  });
+  throw new Error(messages.join('\n'));
+}
+
+function consistency({ servers, defaultServer }: z.infer<typeof schema>): Issue[] {
+  const names = servers.map(({ name }) => name);
+  const issues: Issue[] = names.flatMap((name, i) =>
+    names.indexOf(name) === i
+      ? []
+      : [{ path: ['servers', i, 'name'], message: `${name} is the name of another server too` }],
+  );
+  const listed = names.join(', ');
+  if (defaultServer === undefined && names.length > 1) {
+    issues.push({ path: [], message: `defaultServer is needed: one of ${listed}` });
+  }
+  if (defaultServer !== undefined && !names.includes(defaultServer)) {
+    issues.push({ path: ['defaultServer'], message: `must be one of ${listed}` });
+  }
+  return issues;
+}
+
+function settingsOf(file: z.infer<typeof schema>): Configuration {
+  const servers = file.servers.map(({ scrapeInterval, lag, timeout, ...rest }) => ({
+    ...rest,
+    scrapeIntervalMs: scrapeInterval,
+    lagMs: lag,
+    timeoutMs: timeout,
+  }));
+  return {
+    servers,
+    defaultServer: file.defaultServer ?? servers[0]?.name ?? '',
+    pollIntervalMs: file.pollInterval ?? null,
+  };
+}
+
+/** Where the value at `path` stands, or the nearest thing around it that does. */
+function offsetOf(document: Document, path: readonly PropertyKey[]): number {
+  for (let length = path.length; length > 0; length--) {
+    const within = path.slice(0, length);
+    const node: unknown = isCollection(document.contents)
+      ? document.getIn(within, true)
+      : undefined;
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return 0;
+}
+
+function describe(file: string, lines: LineCounter, offset: number, message: string): string {
+  const { line, col } = lines.linePos(offset);
+  return `${file}:${line}:${col}: ${message}`;
+}

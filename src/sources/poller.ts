@@ -1,0 +1,99 @@
+// Watches the canaries of the whole fleet: a few instant queries a poll for all of them together,
+// range queries for those in breach or at the end of a hold. It judges only to know when to look.
+import type { ResolvedSignal } from '../api/defaults.ts';
+import type { RevisionEvidence } from '../core/evidence.ts';
+import type { Problem } from '../core/model.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import type { EvidencePort, InterestListener, MetricSource, ServerSettings } from './port.ts';
+import { ServerPoller } from './serverPoller.ts';
+import { chooseWindow, pollIntervalOf } from './windows.ts';
+
+export interface PollerOptions {
+  readonly servers: ReadonlyMap<
+    string,
+    { readonly source: MetricSource; readonly settings: ServerSettings }
+  >;
+  /** Of an object that names none. */
+  readonly defaultServer: string;
+  /** Null: max(5 s, the server's scrape interval). */
+  readonly pollIntervalMs: number | null;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Poller extends EvidencePort {
+  start(): void;
+  /** Asks nothing more; resolves when what is under way has ended. */
+  stop(): Promise<void>;
+}
+
+export function createPoller(options: PollerOptions): Poller {
+  let listener: InterestListener = () => undefined;
+  const { clock, log, pollIntervalMs } = options;
+  const servers = new Map(
+    [...options.servers].map(([name, { source, settings }]) => [
+      name,
+      new ServerPoller({
+        source,
+        settings,
+        clock,
+        log,
+        intervalMs: pollIntervalOf(settings.scrapeIntervalMs, pollIntervalMs),
+        tell: (key, interest) => listener(key, interest),
+      }),
+    ]),
+  );
+  /** Which server's poller has an object. */
+  const places = new Map<string, ServerPoller>();
+  const serverOf = (name: string | null): ServerPoller | undefined =>
+    servers.get(name ?? options.defaultServer);
+  return {
+    watch: (target, signals) => {
+      const place = serverOf(target.server);
+      const before = places.get(target.key);
+      if (before !== undefined && before !== place) before.forget(target.key);
+      if (place === undefined) {
+        places.delete(target.key);
+        return;
+      }
+      places.set(target.key, place);
+      place.watch(target, signals);
+    },
+    forget: (key) => {
+      places.get(key)?.forget(key);
+      places.delete(key);
+    },
+    read: (key): RevisionEvidence | null => places.get(key)?.read(key) ?? null,
+    nowMs: (name) => serverOf(name)?.nowMs() ?? clock.nowMs(),
+    problemOf: (name, signals) => problemOf(name, signals, options),
+    onInteresting: (next) => {
+      listener = next;
+    },
+    start: () => servers.forEach((server) => server.start()),
+    stop: async () => {
+      await Promise.all([...servers.values()].map((server) => server.stop()));
+    },
+  };
+}
+
+function problemOf(
+  name: string | null,
+  signals: readonly ResolvedSignal[],
+  { servers, defaultServer }: PollerOptions,
+): Problem | null {
+  const server = servers.get(name ?? defaultServer);
+  if (server === undefined) {
+    const message =
+      `spec.prometheus.server: ${name} is not in the operator's configuration, ` +
+      `which has ${[...servers.keys()].join(', ')}.`;
+    return { reason: 'UnknownServer', message };
+  }
+  for (const signal of signals) {
+    const choice = chooseWindow(signal, server.settings.scrapeIntervalMs);
+    if (choice.ok) continue;
+    const reason = choice.reason === 'WindowOutOfBounds' ? 'InvalidSpec' : choice.reason;
+    return { reason, message: `spec.signals[${signal.name}]: ${choice.message}` };
+  }
+  return null;
+}

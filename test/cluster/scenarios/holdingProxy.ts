@@ -1,0 +1,83 @@
+// A proxy between an operator and the API server that passes everything on until a chosen write:
+// then it calls back, before the write is forwarded or after it took effect, and answers no more.
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { Agent, request } from 'undici';
+import type { Dispatcher } from 'undici';
+
+export interface Trap {
+  /** The write to hold, counted from 1 since the trap was set. */
+  readonly nth: number;
+  /** before: it never reaches the API server; after: it took effect, and no answer comes. */
+  readonly when: 'before' | 'after';
+  /** Called once, while the write is held. */
+  readonly spring: () => void;
+}
+
+export interface HoldingProxy {
+  readonly url: string;
+  /** Method and path of each write since the trap was set, Events left out. */
+  readonly writes: readonly string[];
+  /** Sets a trap, or none, and counts from 1 again. */
+  set(trap: Trap | null): void;
+  close(): Promise<void>;
+}
+
+/** Passes requests on to the API server at `apiUrl`, whose certificate `ca` (PEM) has signed. */
+export async function startHoldingProxy(apiUrl: string, ca: string): Promise<HoldingProxy> {
+  const dispatcher = new Agent({ connect: { ca }, bodyTimeout: 0, headersTimeout: 0 });
+  const writes: string[] = [];
+  let trap: Trap | null = null;
+  const forward = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
+    const body = from.method === 'GET' ? undefined : await readBody(from);
+    const isWrite = body !== undefined && !from.url?.includes('/events');
+    if (isWrite) writes.push(`${from.method} ${from.url?.split('?')[0] ?? ''}`);
+    const sprung = isWrite && trap !== null && writes.length >= trap.nth ? trap : null;
+    const isFirst = sprung?.nth === writes.length;
+    if (sprung?.when === 'before' || (sprung !== null && !isFirst)) {
+      if (isFirst) sprung.spring();
+      return;
+    }
+    const { host: _, connection: __, 'transfer-encoding': ___, ...headers } = from.headers;
+    const answer = await request(apiUrl + from.url, {
+      method: from.method as Dispatcher.HttpMethod,
+      headers: headers as Record<string, string>,
+      dispatcher,
+      ...(body === undefined ? {} : { body }),
+    });
+    if (sprung !== null) {
+      await answer.body.dump();
+      sprung.spring();
+      return;
+    }
+    to.writeHead(answer.statusCode, answer.headers);
+    to.flushHeaders();
+    await pipeline(answer.body, to);
+  };
+  // An operator that was killed leaves its requests behind.
+  const server = createServer((from, to) => void forward(from, to).catch(() => to.destroy()));
+  server.requestTimeout = 0;
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    writes,
+    set: (next) => {
+      trap = next;
+      writes.length = 0;
+    },
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await dispatcher.destroy();
+    },
+  };
+}
+
+async function readBody(from: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of from) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}

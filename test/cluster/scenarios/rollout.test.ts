@@ -1,0 +1,127 @@
+// Scenarios 1, 2, 13, 17 and 18 of docs/scenarios.md, on a real API server; pods are made ready by
+// a helper, and no metric server answers.
+import { expect } from 'chai';
+import type { OperatorHandle } from '../operator.ts';
+import { startPodSetter } from '../pods.ts';
+import type { PodSetter } from '../pods.ts';
+import { waitFor } from '../process.ts';
+import { acceptRoutes } from './acceptRoutes.ts';
+import type { RouteAcceptor } from './acceptRoutes.ts';
+import { app, Stage } from './stage.ts';
+
+describe('a rollout on a real API server', () => {
+  let stage: Stage;
+  let operator: OperatorHandle;
+  let pods: PodSetter;
+  let routes: RouteAcceptor;
+
+  before(async () => {
+    stage = await Stage.open('control-plane', 'rollout');
+    pods = await startPodSetter(stage.cluster);
+    routes = acceptRoutes(stage.cluster);
+    operator = await stage.startOperator();
+  });
+
+  afterEach(async () => {
+    await stage.close();
+    stage = await Stage.openOn(stage.cluster, 'rollout');
+  });
+
+  after(async () => {
+    await operator.stop();
+    await routes.stop();
+    await pods.stop();
+  });
+
+  it('scenario 1: rolls the first revision out without a canary or evidence', async () => {
+    await stage.applyAll(stage.template('v1'));
+    const status = await stage.phase('Stable');
+    expect(status.ready).to.equal('2/2');
+    expect(status.canary).to.equal(undefined);
+    expect(status.signals).to.equal(undefined);
+    expect(await stage.weights()).to.deep.equal([100, 0]);
+    const ready = status.conditions?.find(({ type }) => type === 'Ready');
+    expect(ready).to.include({ status: 'True', reason: 'Stable' });
+    const services = await stage.cluster.kubectl([
+      ...['get', 'services', '-n', stage.namespace, '-o', 'jsonpath={.items[*].metadata.name}'],
+    ]);
+    expect(services.split(' ')).to.have.members([app, `${app}-canary`, `${app}-stable`]);
+  });
+
+  it('scenario 2: gives a new template its first weight once its pods are ready', async () => {
+    await stage.applyAll(stage.template('v1'));
+    await stage.phase('Stable');
+    await stage.apply(stage.template('v2'));
+    const status = await stage.status('weight at the first step', ({ canary, step }) => {
+      return canary?.weight === 20 && step?.startedAt !== undefined;
+    });
+    expect(status.phase).to.equal('Progressing');
+    expect(status.step).to.include({ current: 1, total: 2 });
+    expect(status.canary?.available).to.equal(1);
+    expect(await stage.weights()).to.deep.equal([80, 20]);
+    const order = stage
+      .writes()
+      .filter(({ user }) => user.username.endsWith(':x0tta'))
+      .map(({ verb, objectRef }) => `${verb} ${objectRef.resource} ${objectRef.name ?? ''}`.trim());
+    const weight = order.lastIndexOf(`patch httproutes ${app}`);
+    expect(order.lastIndexOf(`patch services ${app}-canary`)).to.be.within(0, weight);
+    const canary = (await stage.pods(status.canary?.revision)).at(0);
+    const ready = canary?.status.conditions?.find(({ type }) => type === 'Ready');
+    expect(ready).to.include({ status: 'True' });
+  });
+
+  it('scenario 13: makes no pod when the template is reverted to stable', async () => {
+    await stage.applyAll(stage.template('v1'));
+    const first = await stage.phase('Stable');
+    const before = (await stage.pods()).map(({ metadata }) => metadata.uid);
+    await stage.apply(stage.template('v2'));
+    await stage.status('the canary in traffic', ({ canary }) => canary?.weight === 20);
+    await stage.apply(stage.template('v1'));
+    const status = await stage.phase('Stable');
+    expect(status.stable?.revision).to.equal(first.stable?.revision);
+    expect(await stage.weights()).to.deep.equal([100, 0]);
+    await waitFor('the canary gone', async () => (await stage.pods()).length === before.length);
+    expect((await stage.pods()).map(({ metadata }) => metadata.uid)).to.have.members(before);
+    expect(status.rejected).to.equal(undefined);
+  });
+
+  it('scenario 17: names a route that is missing and touches no traffic', async () => {
+    await stage.cluster.apply([stage.service(), stage.object(stage.template('v1'))]);
+    const status = await stage.status('the stall', ({ conditions }) => {
+      return (
+        conditions?.some(({ type, status: is }) => type === 'Stalled' && is === 'True') ?? false
+      );
+    });
+    const stalled = status.conditions?.find(({ type }) => type === 'Stalled');
+    expect(stalled?.reason).to.equal('RouteMissing');
+    expect(stalled?.message).to.contain(`HTTPRoute ${app}`);
+    await stage.cluster.apply([stage.route()]);
+    await stage.phase('Stable');
+    expect(stage.writtenWeights().filter((weight) => weight !== 0)).to.deep.equal([]);
+  });
+
+  it('scenario 18: leaves filters, headers and other rules as they are', async () => {
+    const route = structuredClone(stage.route()) as unknown as {
+      spec: { rules: Record<string, unknown>[] };
+    };
+    const [rule] = route.spec.rules;
+    const filters = [
+      {
+        type: 'RequestHeaderModifier',
+        requestHeaderModifier: { set: [{ name: 'a', value: 'b' }] },
+      },
+    ];
+    const other = {
+      matches: [{ path: { type: 'PathPrefix', value: '/other' } }],
+      backendRefs: [{ group: '', kind: 'Service', name: 'other', port: 80, weight: 7 }],
+    };
+    route.spec.rules = [{ ...rule, filters }, other];
+    await stage.cluster.apply([stage.service(), route, stage.object(stage.template('v1'))]);
+    await stage.phase('Stable');
+    await stage.apply(stage.template('v2'));
+    await stage.status('the canary in traffic', ({ canary }) => canary?.weight === 20);
+    const { spec } = await stage.readRoute();
+    expect(spec.rules[0]).to.deep.include({ filters });
+    expect(spec.rules[1]).to.deep.equal(other);
+  });
+});

@@ -1,0 +1,44 @@
+// docs/scenarios.md against the tests: every scenario it names a test for has one of that name in
+// that file, and every scenario that has a test is named.
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+const root = join(import.meta.dirname, '..', '..');
+const scenarioCount = 30;
+
+/** By number: the file of the test, or 'planned'. */
+function listed(): ReadonlyMap<number, string> {
+  const text = readFileSync(join(root, 'docs', 'scenarios.md'), 'utf8');
+  const rows = text.matchAll(/^\| (\d+) \|.*\| ([^|]+?) \|$/gm);
+  return new Map([...rows].map(([, number, test]) => [Number(number), test ?? '']));
+}
+
+/** By number: the files whose tests bear it in their titles. */
+function written(): ReadonlyMap<number, readonly string[]> {
+  const found = new Map<number, string[]>();
+  for (const file of globSync('test/cluster/**/*.test.ts', { cwd: root })) {
+    const text = readFileSync(join(root, file), 'utf8');
+    for (const [, number] of text.matchAll(/\bit\(\s*['"`]scenario (\d+):/g)) {
+      found.set(Number(number), [...(found.get(Number(number)) ?? []), file]);
+    }
+  }
+  return found;
+}
+
+describe('the list of scenarios', () => {
+  it('has every number once', () => {
+    const numbers = [...listed().keys()];
+    expect(numbers).to.deep.equal(Array.from({ length: scenarioCount }, (_, i) => i + 1));
+  });
+
+  it('names for each scenario the file that tests it, or nothing but planned', () => {
+    const tests = written();
+    const wanted = [...listed()].map(([number, test]) => [number, test]);
+    const there = [...listed().keys()].map((number) => [
+      number,
+      tests.get(number)?.join(', ') ?? 'planned',
+    ]);
+    expect(there).to.deep.equal(wanted);
+  });
+});
