@@ -141,12 +141,21 @@ async function run(flags: Flags): Promise<void> {
     clock,
     events: eventPort(recorder),
     log,
-    telling: { decided: metrics.countDecision, incident: metrics.countIncident },
+    telling: {
+      decided: (check) => metrics.countDecision(check),
+      incident: (alert) => metrics.countIncident(alert),
+    },
   });
   metrics.watchQueue(() => queue.stats());
   metrics.watchPhases(() => countPhases(watch));
   const { host, port } = flags;
-  const health = await startHealthServer({ host, port, ready: watch.unsynced, metrics, log });
+  const health = await startHealthServer({
+    host,
+    port,
+    ready: () => watch.unsynced(),
+    metrics,
+    log,
+  });
   installShutdown({
     process,
     clock,

@@ -110,8 +110,14 @@ describe('an operator killed in the middle of a rollback', function () {
 async function endState(stage: Stage, status: Status): Promise<EndState> {
   const sets = await stage.replicaSets();
   const services = await stage.cluster.kubectl([
-    ...['get', 'services', `${app}-stable`, `${app}-canary`, '-n', stage.namespace],
-    ...['-o', 'jsonpath={.items[*].spec.selector.pod-template-hash}'],
+    'get',
+    'services',
+    `${app}-stable`,
+    `${app}-canary`,
+    '-n',
+    stage.namespace,
+    '-o',
+    'jsonpath={.items[*].spec.selector.pod-template-hash}',
   ]);
   const [incident] = status.incidents ?? [];
   return {

@@ -43,7 +43,12 @@ describe('a rollout on a real API server', () => {
     const ready = status.conditions?.find(({ type }) => type === 'Ready');
     expect(ready).to.include({ status: 'True', reason: 'Stable' });
     const services = await stage.cluster.kubectl([
-      ...['get', 'services', '-n', stage.namespace, '-o', 'jsonpath={.items[*].metadata.name}'],
+      'get',
+      'services',
+      '-n',
+      stage.namespace,
+      '-o',
+      'jsonpath={.items[*].metadata.name}',
     ]);
     expect(services.split(' ')).to.have.members([app, `${app}-canary`, `${app}-stable`]);
   });

@@ -240,8 +240,6 @@ export class Stage {
 
   /** Deletes the object, so that no later operator meets it. */
   async close(): Promise<void> {
-    await this.cluster.kubectl([
-      ...['delete', 'x0tta', '--all', '-n', this.namespace, '--timeout=30s'],
-    ]);
+    await this.cluster.kubectl(['delete', 'x0tta', '--all', '-n', this.namespace, '--timeout=30s']);
   }
 }
