@@ -28,11 +28,12 @@ interface Scope {
 }
 
 const lint: Step = { name: 'lint', command: ['lint.ts'] };
+const build: Step = { name: 'build', command: ['build.ts'] };
 const verify: Step = { name: 'verify', command: ['generate.ts', '--check'] };
 const scopes: ReadonlyMap<string, Scope> = new Map([
-  ['all', { steps: [lint, verify], wants: () => true }],
+  ['all', { steps: [build, lint, verify], wants: () => true }],
   ['unit', { steps: [], wants: (suite: Suite) => !suite.sandboxed }],
-  ['cluster', { steps: [], wants: (suite: Suite) => suite.sandboxed }],
+  ['cluster', { steps: [build], wants: (suite: Suite) => suite.sandboxed }],
 ]);
 
 function heading(text: string): void {

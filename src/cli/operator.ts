@@ -121,7 +121,7 @@ async function run(flags: Flags): Promise<void> {
   const log = createLog({ level: flags.level });
   const metrics = createMetrics();
   const configuration = parseConfiguration(readFileSync(flags.config, 'utf8'), flags.config);
-  const connection = await loadConnection(
+  const connection = loadConnection(
     flags.kubeconfig === undefined ? {} : { kubeconfigPath: flags.kubeconfig },
   );
   const client = createTransport({ connection, clock, userAgent: 'x0tta' });

@@ -29,8 +29,13 @@ export interface WritesOptions {
 
 const query = { fieldManager: FIELD_MANAGER };
 
+type Send = <T extends KubeObject>(
+  request: KubeRequest,
+  store: OwnWrites<T> | null,
+) => Promise<WriteResult<T>>;
+
 export function createWrites(options: WritesOptions): ClusterWrites {
-  const { client } = options;
+  const { client, deployments } = options;
   const send = async <T extends KubeObject>(
     request: KubeRequest,
     store: OwnWrites<T> | null,
@@ -43,29 +48,60 @@ export function createWrites(options: WritesOptions): ClusterWrites {
       return resultOf(error);
     }
   };
-  const create = <T extends KubeObject>(
-    gvr: typeof replicaSets,
-    body: NewObject,
-    store: OwnWrites<T>,
-  ): Promise<WriteResult<T>> => {
-    const path = resourcePath(gvr, body.metadata.namespace);
-    const strict = { ...query, fieldValidation: 'Strict' };
-    return send({ method: 'POST', path, query: strict, body }, store);
-  };
   const patch = <T extends KubeObject>(
     gvr: typeof replicaSets,
     which: Precondition,
-    body: readonly JsonPatchOperation[],
+    operation: JsonPatchOperation,
     store: OwnWrites<T>,
     subresource?: string,
   ): Promise<WriteResult<T>> => {
     const path = resourcePath(gvr, which.namespace, which.name, subresource);
-    const tested = [...tests(which), ...body];
-    return send({ method: 'PATCH', path, query, patch: 'json', body: tested }, store);
+    const body = [...tests(which), operation];
+    return send({ method: 'PATCH', path, query, patch: 'json', body }, store);
   };
   return {
+    ...replicaSetWrites(send, options.replicaSets),
+    createService: (body) => create(send, services, body, options.services),
+    selectPods: (which, value) => {
+      const operation = { op: 'replace', path: '/spec/selector', value } as const;
+      return patch(services, which, operation, options.services);
+    },
+    writeFinalizers: (which, value) => {
+      const operation = { op: 'add', path: '/metadata/finalizers', value } as const;
+      return patch(x0ttaDeployments, which, operation, deployments);
+    },
+    writeStatus: (which, value) => {
+      const operation = { op: 'add', path: '/status', value } as const;
+      return patch(x0ttaDeployments, which, operation, deployments, 'status');
+    },
+    readService: (namespace, name) =>
+      send<Service & KubeObject>(
+        { method: 'GET', path: resourcePath(services, namespace, name) },
+        null,
+      ),
+  };
+}
+
+function create<T extends KubeObject>(
+  send: Send,
+  gvr: typeof replicaSets,
+  body: NewObject,
+  store: OwnWrites<T>,
+): Promise<WriteResult<T>> {
+  const path = resourcePath(gvr, body.metadata.namespace);
+  const strict = { ...query, fieldValidation: 'Strict' };
+  return send({ method: 'POST', path, query: strict, body }, store);
+}
+
+type ReplicaSetWrites = Pick<
+  ClusterWrites,
+  'createReplicaSet' | 'patchReplicaSet' | 'deleteReplicaSet'
+>;
+
+function replicaSetWrites(send: Send, store: OwnWrites<ReplicaSet & KubeObject>): ReplicaSetWrites {
+  return {
     createReplicaSet: async (body) => {
-      const result = await create(replicaSets, body, options.replicaSets);
+      const result = await create(send, replicaSets, body, store);
       if (result.kind !== 'conflict') return result;
       // The name is taken: by our own earlier write, whose answer was lost, or by a stranger.
       const { namespace, name } = body.metadata;
@@ -73,7 +109,7 @@ export function createWrites(options: WritesOptions): ClusterWrites {
       const there = await send<ReplicaSet & KubeObject>({ method: 'GET', path }, null);
       if (there.kind !== 'done') return result;
       if (!sharesOwner(there.object, body)) return { kind: 'taken', message: result.message };
-      options.replicaSets.applyOwnWrite(there.object);
+      store.applyOwnWrite(there.object);
       return result;
     },
     patchReplicaSet: (which, annotations, replicas) => {
@@ -85,7 +121,7 @@ export function createWrites(options: WritesOptions): ClusterWrites {
       };
       const body = { metadata, ...(replicas === undefined ? {} : { spec: { replicas } }) };
       const path = resourcePath(replicaSets, namespace, name);
-      return send({ method: 'PATCH', path, query, patch: 'merge', body }, options.replicaSets);
+      return send({ method: 'PATCH', path, query, patch: 'merge', body }, store);
     },
     deleteReplicaSet: async ({ namespace, name, uid, resourceVersion }) => {
       const body = {
@@ -98,34 +134,6 @@ export function createWrites(options: WritesOptions): ClusterWrites {
       const result = await send<KubeObject>({ method: 'DELETE', path, body }, null);
       return result.kind === 'done' ? { kind: 'done', object: null } : result;
     },
-    createService: (body) => create(services, body, options.services),
-    selectPods: (which, selector) =>
-      patch(
-        services,
-        which,
-        [{ op: 'replace', path: '/spec/selector', value: selector }],
-        options.services,
-      ),
-    writeFinalizers: (which, finalizers) =>
-      patch(
-        x0ttaDeployments,
-        which,
-        [{ op: 'add', path: '/metadata/finalizers', value: finalizers }],
-        options.deployments,
-      ),
-    writeStatus: (which, status) =>
-      patch(
-        x0ttaDeployments,
-        which,
-        [{ op: 'add', path: '/status', value: status }],
-        options.deployments,
-        'status',
-      ),
-    readService: (namespace, name) =>
-      send<Service & KubeObject>(
-        { method: 'GET', path: resourcePath(services, namespace, name) },
-        null,
-      ),
   };
 }
 

@@ -1,5 +1,6 @@
 // The bodies of the objects that the operator creates: ReplicaSets and its two services. Nothing of
-// the user's metadata is copied: GitOps tools would take a child that carries their labels as theirs.
+// the user's metadata is copied: GitOps tools would take a child that carries their labels as
+// theirs.
 import * as names from '../api/names.ts';
 import type { X0ttaDeployment } from '../api/schema.ts';
 import type { Command } from '../core/model.ts';

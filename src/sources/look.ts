@@ -134,7 +134,7 @@ function queryOf(signal: ResolvedSignal, scope: Scope, { settings }: Server): st
   }
 }
 
-/** A policy that can't be judged blocks the advance; its signals are shown over the least window. */
+/** A policy that can't be judged blocks the advance; its signals show the least window. */
 function windowOf(signal: ResolvedSignal, { scrapeIntervalMs }: ServerSettings): number {
   const choice = chooseWindow(signal, scrapeIntervalMs);
   return choice.ok ? choice.windowMs : leastWindowMs(scrapeIntervalMs);

@@ -135,8 +135,8 @@ export function at(raw: RawPoints, wantedMs: number): RawPoints {
 }
 
 /**
- * Why a revision's built-in series can't be trusted, by the newest sample of each of its pods; null:
- * they can.
+ * Why a revision's built-in series can't be trusted, by the newest sample of each of its pods;
+ * null: they can.
  */
 export function distrust(
   own: readonly MetricRow[],

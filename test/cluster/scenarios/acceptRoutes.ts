@@ -1,5 +1,6 @@
 // Stands in for a gateway where a cluster has none: writes into each route's status that it was
 // accepted. It sends no traffic.
+import { setTimeout } from 'node:timers/promises';
 import type { Cluster } from '../cluster.ts';
 
 interface Route {
@@ -59,8 +60,9 @@ export function acceptRoutes(cluster: Cluster): RouteAcceptor {
           if (accepting) await accept(object);
           else waiting.set(key, object);
         }
-      } catch (error) {
-        if (!abort.signal.aborted) throw error;
+      } catch {
+        // The API server ends watches, and refuses new ones while a definition is young.
+        if (!abort.signal.aborted) await setTimeout(200);
       }
     }
   };

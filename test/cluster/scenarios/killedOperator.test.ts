@@ -122,7 +122,7 @@ async function endState(stage: Stage, status: Status): Promise<EndState> {
   const [incident] = status.incidents ?? [];
   return {
     weights: await stage.weights(),
-    replicas: sets.map(({ spec }) => spec.replicas).toSorted(),
+    replicas: sets.map(({ spec }) => spec.replicas).toSorted((a, b) => a - b),
     services: services.replaceAll(/\S+/g, (revision) =>
       revision === status.stable?.revision ? 'stable' : 'other',
     ),
