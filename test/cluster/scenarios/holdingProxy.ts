@@ -1,10 +1,13 @@
 // A proxy between an operator and the API server that passes everything on until a chosen write:
 // then it calls back, before the write is forwarded or after it took effect, and answers no more.
-import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
+import type { Cluster } from '../cluster.ts';
 
 export interface Trap {
   /** The write to hold, counted from 1 since the trap was set. */
@@ -24,8 +27,8 @@ export interface HoldingProxy {
   close(): Promise<void>;
 }
 
-/** Passes requests on to the API server at `apiUrl`, whose certificate `ca` (PEM) has signed. */
-export async function startHoldingProxy(apiUrl: string, ca: string): Promise<HoldingProxy> {
+/** Passes requests on to the API server, under its own certificate. */
+export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promise<HoldingProxy> {
   const dispatcher = new Agent({ connect: { ca }, bodyTimeout: 0, headersTimeout: 0 });
   const writes: string[] = [];
   let trap: Trap | null = null;
@@ -56,13 +59,16 @@ export async function startHoldingProxy(apiUrl: string, ca: string): Promise<Hol
     await pipeline(answer.body, to);
   };
   // An operator that was killed leaves its requests behind.
-  const server = createServer((from, to) => void forward(from, to).catch(() => to.destroy()));
+  const key = readFileSync(join(folder, 'pki', 'apiserver.key'));
+  const server = createServer({ key, cert: ca }, (from, to) => {
+    forward(from, to).catch(() => to.destroy());
+  });
   server.requestTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `https://127.0.0.1:${port}`,
     writes,
     set: (next) => {
       trap = next;

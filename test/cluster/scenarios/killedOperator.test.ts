@@ -34,7 +34,7 @@ describe('an operator killed in the middle of a rollback', function () {
     const cluster = await sharedCluster('control-plane');
     pods = await startPodSetter(cluster);
     routes = acceptRoutes(cluster);
-    proxy = await startHoldingProxy(cluster.apiUrl, cluster.ca);
+    proxy = await startHoldingProxy(cluster);
   });
 
   after(async () => {

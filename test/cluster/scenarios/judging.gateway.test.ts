@@ -1,0 +1,158 @@
+// Scenarios 3, 5, 8, 9 and 12 of docs/scenarios.md: real pods behind a real gateway under load, and
+// the operator judges what a real Prometheus scraped.
+import { expect } from 'chai';
+import { startLoad } from '../load/generator.ts';
+import type { Load } from '../load/generator.ts';
+import type { OperatorHandle } from '../operator.ts';
+import { waitFor } from '../process.ts';
+import { Stage } from './stage.ts';
+
+const bad = { ERROR_RATIO: '0.3' };
+/** A step that outlasts every breach of these scenarios. */
+const longStep = { canary: { steps: [{ weight: 20, hold: '2m' }], drainDelay: '2s' } };
+
+describe('judging real traffic', function () {
+  this.timeout(240_000);
+  let stage: Stage;
+  let operator: OperatorHandle;
+  let load: Load;
+
+  before(async () => {
+    stage = await Stage.open('gateway', 'judging');
+    operator = await stage.startOperator();
+  });
+
+  beforeEach(async () => {
+    stage = await Stage.openOn(stage.cluster, 'judging');
+    load = startLoad({
+      url: stage.cluster.gatewayUrl ?? '',
+      hostHeader: stage.hostname,
+      requestsPerSecond: 100,
+      durationSeconds: 200,
+    });
+    await stage.applyAll(stage.template('v1'), longStep);
+    await stage.phase('Stable');
+  });
+
+  afterEach(async () => {
+    await load.stop();
+    await stage.close();
+  });
+
+  after(async () => {
+    await operator.stop();
+  });
+
+  const roll = async (
+    version: string,
+    env: Readonly<Record<string, string>> = {},
+    change: object = longStep,
+  ): Promise<void> => {
+    await stage.apply(stage.template(version, env), { ...change });
+  };
+
+  it('scenario 3: takes the traffic back once errors have held, and says why', async () => {
+    const stable = (await stage.pods()).map(({ metadata }) => metadata.uid);
+    await roll('v2', bad);
+    const status = await stage.phase('RolledBack');
+    const incident = status.incidents?.[0];
+    expect(incident).to.include({
+      alert: 'HIGH_ERROR_RATE',
+      severity: 'Critical',
+      signal: 'errorRate',
+      limit: '10 %',
+      revision: status.rejected?.[0]?.revision,
+    });
+    expect(parseFloat(incident?.value ?? '')).to.be.within(25, 35);
+    expect(incident?.heldFor).to.match(/^[6-9]s$/);
+    expect(incident?.query).to.include('http_requests_total');
+    expect(incident?.evidence).to.have.lengthOf.at.least(5);
+    expect(incident?.trafficRestoredAt).to.be.a('string');
+    expect(incident?.resolvedAt).to.be.a('string');
+    expect(incident?.actions).to.have.lengthOf.at.least(1);
+    expect(await stage.weights()).to.deep.equal([100, 0]);
+    expect(stage.writtenWeights().at(-1)).to.equal(0);
+    const rolledBack = status.conditions?.find(({ type }) => type === 'RolledBack');
+    expect(rolledBack).to.include({ status: 'True' });
+    await waitFor('the canary gone', async () => (await stage.pods()).length === stable.length);
+    const left = await stage.pods();
+    expect(left.map(({ metadata }) => metadata.uid)).to.have.members(stable);
+    const settled = await stage.phase('RolledBack');
+    expect(settled.canary?.replicas ?? 0).to.equal(0);
+  });
+
+  it('scenario 5: forgives a breach that is over before its hold', async () => {
+    await roll('v2', { ...bad, ERROR_AFTER_SECONDS: '8', ERROR_FOR_SECONDS: '3' });
+    const breached = await stage.status('a level above warning', ({ signals }) => {
+      const level = signals?.find(({ name }) => name === 'errorRate')?.level;
+      return level === 'Critical' || level === 'Breach';
+    });
+    expect(breached.phase).to.equal('Progressing');
+    const cleared = await stage.status('the level cleared', ({ signals }) => {
+      return signals?.find(({ name }) => name === 'errorRate')?.level === 'Normal';
+    });
+    expect(cleared.phase).to.equal('Progressing');
+    expect(cleared.canary?.weight).to.equal(20);
+    expect(cleared.incidents).to.equal(undefined);
+  });
+
+  it('scenario 8: takes the weight from a canary before the next one gets any', async () => {
+    await roll('v2');
+    const first = await stage.status('v2 in traffic', ({ canary }) => canary?.weight === 20);
+    await roll('v3');
+    const second = await stage.status('v3 in traffic', ({ canary, step }) => {
+      const isNew = canary?.revision !== first.canary?.revision;
+      return isNew && canary?.weight === 20 && step?.startedAt !== undefined;
+    });
+    expect(stage.writtenWeights().filter((weight, i, all) => weight !== all[i - 1])).to.deep.equal([
+      0, 20, 0, 20,
+    ]);
+    expect(Date.parse(second.step?.startedAt ?? '')).to.be.above(
+      Date.parse(first.step?.startedAt ?? ''),
+    );
+    expect(second.rejected).to.equal(undefined);
+  });
+
+  it('scenario 9: gives an image that cannot be pulled no traffic and names it', async () => {
+    const template = structuredClone(stage.template('v2')) as {
+      spec: { containers: { image: string; imagePullPolicy?: string }[] };
+    };
+    for (const container of template.spec.containers) {
+      container.image = '127.0.0.1:9/none:1';
+      container.imagePullPolicy = 'IfNotPresent';
+    }
+    await stage.apply(template, { ...longStep, progressDeadlineSeconds: 15 });
+    const status = await stage.phase('RolledBack');
+    expect(status.incidents?.[0]?.signal).to.equal('pods');
+    expect(status.incidents?.[0]?.summary).to.match(/127\.0\.0\.1:9\/none:1|pull/i);
+    expect(stage.writtenWeights().every((weight) => weight === 0)).to.equal(true);
+    const report = await load.stop();
+    expect(Object.keys(report.versions['v1']?.byStatus ?? {})).to.deep.equal(['200']);
+  });
+
+  it('scenario 12: leaves a rejected revision alone until a retry is ordered', async () => {
+    await roll('v2', bad);
+    const rejected = await stage.phase('RolledBack');
+    const writes = stage.writtenWeights().length;
+    const { metadata } = await stage.read();
+    await roll('v2', bad);
+    await stage.cluster.kubectl([
+      'annotate',
+      'x0tta',
+      metadata.name,
+      '-n',
+      metadata.namespace,
+      'example.com/synced=again',
+    ]);
+    const still = await stage.phase('RolledBack');
+    expect(still.rejected).to.deep.equal(rejected.rejected);
+    expect(stage.writtenWeights()).to.have.lengthOf(writes);
+    await stage.act('retry/again');
+    const again = await stage.status('the second attempt in traffic', ({ attempt, canary }) => {
+      return attempt === 2 && canary?.weight === 20;
+    });
+    expect(again.lastActions?.at(-1)).to.include({ id: 'again', action: 'retry', result: 'Done' });
+    const second = await stage.phase('RolledBack');
+    expect(second.incidents?.map(({ id }) => id.at(-1))).to.have.members(['1', '2']);
+  });
+});
