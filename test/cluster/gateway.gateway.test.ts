@@ -7,7 +7,8 @@ import { gatewayRef } from './gateway.ts';
 import { startLoad } from './load/generator.ts';
 import type { LoadReport } from './load/report.ts';
 import { waitFor } from './process.ts';
-import { freshNamespace, sharedCluster } from './shared.ts';
+import { freshNamespace } from './namespace.ts';
+import { sharedCluster } from './shared.ts';
 import { importSample } from './workload/install.ts';
 import { sampleHttpRoute, sampleService, sampleTemplate } from './workload/manifests.ts';
 

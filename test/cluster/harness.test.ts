@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import type { Cluster } from './cluster.ts';
 import { startPodSetter } from './pods.ts';
 import { waitFor } from './process.ts';
-import { freshNamespace, sharedCluster } from './shared.ts';
+import { freshNamespace } from './namespace.ts';
+import { sharedCluster } from './shared.ts';
 
 interface AuditEvent {
   readonly verb: string;

@@ -5,7 +5,8 @@ import { get } from 'node:http';
 import { expect } from 'chai';
 import type { Cluster } from './cluster.ts';
 import { waitFor } from './process.ts';
-import { freshNamespace, sharedCluster } from './shared.ts';
+import { freshNamespace } from './namespace.ts';
+import { sharedCluster } from './shared.ts';
 import { importSample } from './workload/install.ts';
 import { sampleService, sampleTemplate } from './workload/manifests.ts';
 

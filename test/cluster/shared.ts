@@ -1,9 +1,7 @@
-// Clusters and namespaces that mocha specs share: one cluster a profile and mocha process, stopped
-// by a root hook. Specs that break their cluster start their own with startCluster.
+// Clusters that mocha specs share: one a profile and mocha process, stopped by a root hook. Specs that break their cluster start their own with startCluster.
 import { after } from 'mocha';
 import { startCluster } from './cluster.ts';
 import type { Cluster, Profile } from './cluster.ts';
-import { waitFor } from './process.ts';
 
 const clusters = new Map<Profile, Promise<Cluster>>();
 
@@ -18,23 +16,6 @@ export function sharedCluster(profile: Profile): Promise<Cluster> {
   const starting = startCluster({ profile: started, log: (line) => console.log(line) });
   clusters.set(started, starting);
   return starting;
-}
-
-/**
- * Makes a namespace named `name` plus a suffix of its own, waits until pods can be made in it, and
- * returns its name.
- */
-export async function freshNamespace(cluster: Cluster, name: string): Promise<string> {
-  const created = await cluster.client.create('/api/v1/namespaces', {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: { generateName: `${name}-` },
-  });
-  const namespace = created.metadata.name;
-  await waitFor(`the default service account of ${namespace}`, () =>
-    cluster.client.get(`/api/v1/namespaces/${namespace}/serviceaccounts/default`),
-  );
-  return namespace;
 }
 
 after(async function stopSharedClusters() {

@@ -9,7 +9,8 @@ import { allRules } from '../../../src/api/rules.ts';
 import type { ManifestPatch, Rule } from '../../../src/api/rules.ts';
 import type { Cluster } from '../cluster.ts';
 import { waitFor } from '../process.ts';
-import { freshNamespace, sharedCluster } from '../shared.ts';
+import { freshNamespace } from '../namespace.ts';
+import { sharedCluster } from '../shared.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const documents = parseAllDocuments(readFileSync(join(root, 'docs/example.yaml'), 'utf8')).map(

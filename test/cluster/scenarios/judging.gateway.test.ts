@@ -5,6 +5,7 @@ import { startLoad } from '../load/generator.ts';
 import type { Load } from '../load/generator.ts';
 import type { OperatorHandle } from '../operator.ts';
 import { waitFor } from '../process.ts';
+import { sharedCluster } from '../shared.ts';
 import { Stage } from './stage.ts';
 
 const bad = { ERROR_RATIO: '0.3' };
@@ -18,12 +19,12 @@ describe('judging real traffic', function () {
   let load: Load;
 
   before(async () => {
-    stage = await Stage.open('gateway', 'judging');
+    stage = await Stage.open(await sharedCluster('gateway'), 'judging');
     operator = await stage.startOperator();
   });
 
   beforeEach(async () => {
-    stage = await Stage.openOn(stage.cluster, 'judging');
+    stage = await Stage.open(stage.cluster, 'judging');
     load = startLoad({
       url: stage.cluster.gatewayUrl ?? '',
       hostHeader: stage.hostname,
@@ -60,7 +61,7 @@ describe('judging real traffic', function () {
       alert: 'HIGH_ERROR_RATE',
       severity: 'Critical',
       signal: 'errorRate',
-      limit: '10 %',
+      limit: '> 10% for 6s',
       revision: status.rejected?.[0]?.revision,
     });
     expect(parseFloat(incident?.value ?? '')).to.be.within(25, 35);
@@ -98,7 +99,9 @@ describe('judging real traffic', function () {
 
   it('scenario 8: takes the weight from a canary before the next one gets any', async () => {
     await roll('v2');
-    const first = await stage.status('v2 in traffic', ({ canary }) => canary?.weight === 20);
+    const first = await stage.status('v2 in traffic', ({ canary, step }) => {
+      return canary?.weight === 20 && step?.startedAt !== undefined;
+    });
     await roll('v3');
     const second = await stage.status('v3 in traffic', ({ canary, step }) => {
       const isNew = canary?.revision !== first.canary?.revision;

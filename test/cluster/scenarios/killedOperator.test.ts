@@ -45,7 +45,7 @@ describe('an operator killed in the middle of a rollback', function () {
 
   /** A canary at its first weight, and the operator that brought it there through the proxy. */
   const canaryInTraffic = async (name: string): Promise<readonly [Stage, OperatorHandle]> => {
-    const stage = await Stage.open('control-plane', name);
+    const stage = await Stage.open(await sharedCluster('control-plane'), name);
     proxy.set(null);
     const operator = await stage.startOperator(proxy.url);
     const change = { canary: { steps: [{ weight: 20, hold: '1h' }], drainDelay: '0s' } };

@@ -5,6 +5,7 @@ import type { OperatorHandle } from '../operator.ts';
 import { startPodSetter } from '../pods.ts';
 import type { PodSetter } from '../pods.ts';
 import { waitFor } from '../process.ts';
+import { sharedCluster } from '../shared.ts';
 import { acceptRoutes } from './acceptRoutes.ts';
 import type { RouteAcceptor } from './acceptRoutes.ts';
 import { app, Stage } from './stage.ts';
@@ -16,7 +17,7 @@ describe('a rollout on a real API server', () => {
   let routes: RouteAcceptor;
 
   before(async () => {
-    stage = await Stage.open('control-plane', 'rollout');
+    stage = await Stage.open(await sharedCluster('control-plane'), 'rollout');
     pods = await startPodSetter(stage.cluster);
     routes = acceptRoutes(stage.cluster);
     operator = await stage.startOperator();
@@ -24,7 +25,7 @@ describe('a rollout on a real API server', () => {
 
   afterEach(async () => {
     await stage.close();
-    stage = await Stage.openOn(stage.cluster, 'rollout');
+    stage = await Stage.open(stage.cluster, 'rollout');
   });
 
   after(async () => {

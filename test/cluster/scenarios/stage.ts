@@ -2,12 +2,12 @@
 // its own, and words for what a scenario waits for and asserts. It asserts nothing itself.
 import { readFileSync } from 'node:fs';
 import type { Status, X0ttaDeployment } from '../../../src/api/schema.ts';
-import type { Cluster, Profile } from '../cluster.ts';
+import type { Cluster } from '../cluster.ts';
 import { gatewayRef } from '../gateway.ts';
 import { startOperator } from '../operator.ts';
 import type { OperatorHandle } from '../operator.ts';
 import { waitFor } from '../process.ts';
-import { freshNamespace, sharedCluster } from '../shared.ts';
+import { freshNamespace } from '../namespace.ts';
 import { importSample } from '../workload/install.ts';
 import { sampleHttpRoute, sampleService, sampleTemplate } from '../workload/manifests.ts';
 
@@ -78,13 +78,8 @@ export class Stage {
     this.#image = image;
   }
 
-  /** A namespace of its own on the shared cluster of the profile. */
-  static async open(profile: Profile, name: string): Promise<Stage> {
-    return Stage.openOn(await sharedCluster(profile), name);
-  }
-
-  /** The same on a cluster that the scenario owns. */
-  static async openOn(cluster: Cluster, name: string): Promise<Stage> {
+  /** A namespace of its own. */
+  static async open(cluster: Cluster, name: string): Promise<Stage> {
     const namespace = await freshNamespace(cluster, name);
     const hasNode = cluster.profile !== 'control-plane';
     return new Stage(cluster, namespace, hasNode ? await importSample(cluster) : 'sample:none');

@@ -1,0 +1,161 @@
+// The demo: a cluster of its own, the operator, a good v1, a bad v2 under load, and the rollback as
+// it happens. It asserts one thing, that the rollback came; the tests assert the rest.
+//
+//   make demo           ends and leaves nothing running
+//   make demo KEEP=1    stays until Ctrl-C, and prints how to reach the cluster
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import type { Incident } from '../src/api/schema.ts';
+import { startCluster } from '../test/cluster/cluster.ts';
+import { reachClusterFromHost } from '../test/cluster/hostAccess.ts';
+import { startLoad } from '../test/cluster/load/generator.ts';
+import type { Load } from '../test/cluster/load/generator.ts';
+import type { LoadReport } from '../test/cluster/load/report.ts';
+import type { OperatorHandle } from '../test/cluster/operator.ts';
+import { app, Stage } from '../test/cluster/scenarios/stage.ts';
+import type { DemoRecord, Moment } from './demo/record.ts';
+import { createView, momentOf } from './demo/view.ts';
+
+const requestsPerSecond = 60;
+const spec = {
+  replicas: 3,
+  canary: {
+    steps: [
+      { weight: 20, hold: '20s' },
+      { weight: 50, hold: '20s' },
+    ],
+    drainDelay: '3s',
+  },
+  signals: [
+    { name: 'errorRate', rollback: { above: '10%', for: '10s' } },
+    { name: 'latencyP95', rollback: { above: '500ms', for: '10s' } },
+  ],
+};
+/** Good for long enough to get its weight and be believed, then a third of its answers fail. */
+const badVersion = { ERROR_RATIO: '0.3', ERROR_AFTER_SECONDS: '15' };
+const recordFile = join(import.meta.dirname, '..', 'reports', 'demo.json');
+
+/** How long each stage took. */
+class Stopwatch {
+  readonly stages: { readonly name: string; readonly seconds: number }[] = [];
+
+  async time<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const beganMs = performance.now();
+    console.log(`\n— ${name}`);
+    const result = await work();
+    this.stages.push({ name, seconds: (performance.now() - beganMs) / 1000 });
+    return result;
+  }
+}
+
+async function watchRollback(stage: Stage, load: Load): Promise<DemoRecord> {
+  const view = createView(process.stdout);
+  const moments: Moment[] = [];
+  const beganMs = Date.now();
+  for (;;) {
+    const object = await stage.read();
+    const moment = momentOf(object, load.snapshot(), (Date.now() - beganMs) / 1000);
+    moments.push(moment);
+    view.show(moment);
+    const incident = object.status?.incidents?.[0];
+    if (incident?.resolvedAt !== undefined && object.status?.phase === 'RolledBack') {
+      view.end();
+      return { moments, incident };
+    }
+    if (moment.seconds > 180) throw new Error('no rollback within 180 s; read the status above');
+    await delay(250);
+  }
+}
+
+async function show(stage: Stage, incident: Incident): Promise<void> {
+  const get = ['get', 'x0tta', app, '-n', stage.namespace];
+  console.log('\n$ kubectl get x0tta -o wide');
+  console.log((await stage.cluster.kubectl([...get, '-o', 'wide'])).trimEnd());
+  console.log("\n$ kubectl get x0tta shop -o jsonpath='{.status.incidents[0]}'   # as YAML");
+  console.log(stringify(incident, { lineWidth: 100 }).trimEnd());
+}
+
+function showFigures({ stages }: Stopwatch, { versions }: LoadReport, incident: Incident): void {
+  console.log('\nhow long each stage took');
+  for (const { name, seconds } of stages)
+    console.log(`${seconds.toFixed(1).padStart(8)} s  ${name}`);
+  const { startedAt = '', detectedAt, trafficRestoredAt = '' } = incident;
+  const between = (from: string, to: string): string =>
+    ((Date.parse(to) - Date.parse(from)) / 1000).toFixed(1).padStart(8);
+  console.log(`${between(startedAt, detectedAt)} s  from the first bad point to the verdict`);
+  console.log(`${between(detectedAt, trafficRestoredAt)} s  from the verdict to the traffic moved`);
+  console.log('\nrequests by revision');
+  for (const [version, report] of Object.entries(versions)) {
+    const failures = Object.values(report.failures).reduce((sum, count) => sum + count, 0);
+    const errors = Object.entries(report.byStatus).reduce(
+      (sum, [status, count]) => sum + (Number(status) >= 500 ? count : 0),
+      failures,
+    );
+    console.log(`${String(report.requests).padStart(8)}    ${version}, ${errors} of them failed`);
+  }
+}
+
+async function keep(stage: Stage): Promise<void> {
+  const {
+    kubeconfig,
+    gatewayUrl = '',
+    prometheusUrl = '',
+  } = await reachClusterFromHost(stage.cluster);
+  console.log('\nthe cluster stays until Ctrl-C; from another terminal:');
+  console.log(`  export KUBECONFIG=${kubeconfig}`);
+  console.log(`  ${stage.cluster.binaries('kubectl')} get x0tta -n ${stage.namespace} -o wide`);
+  console.log(`  curl -H 'Host: ${stage.hostname}' ${gatewayUrl}/`);
+  console.log(`  curl ${prometheusUrl}/api/v1/query?query=http_requests_total`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}
+
+async function run(): Promise<void> {
+  const watch = new Stopwatch();
+  const stage = await watch.time('a cluster with a node, a gateway and a Prometheus', async () => {
+    const cluster = await startCluster({ profile: 'gateway', log: (line) => console.log(line) });
+    return Stage.open(cluster, 'demo');
+  });
+  let operator: OperatorHandle | undefined;
+  let load: Load | undefined;
+  try {
+    operator = await watch.time('the operator, under its own RBAC', () => stage.startOperator());
+    await watch.time('v1: the first revision is stable at once', async () => {
+      await stage.applyAll(stage.template('v1'), spec);
+      await stage.phase('Stable');
+    });
+    load = startLoad({
+      url: stage.cluster.gatewayUrl ?? '',
+      hostHeader: stage.hostname,
+      requestsPerSecond,
+      durationSeconds: 300,
+    });
+    const sending = load;
+    const record = await watch.time('v2: good for 15 s, then 30 % of it fails', async () => {
+      await delay(2_000);
+      await stage.apply(stage.template('v2', badVersion), spec);
+      return watchRollback(stage, sending);
+    });
+    await delay(2_000);
+    const report = await load.stop();
+    mkdirSync(join(recordFile, '..'), { recursive: true });
+    writeFileSync(recordFile, JSON.stringify(record, null, 1));
+    await show(stage, record.incident);
+    showFigures(watch, report, record.incident);
+    if (process.env['KEEP'] !== undefined && process.env['KEEP'] !== '') await keep(stage);
+  } finally {
+    await load?.stop();
+    await operator?.stop();
+    await stage.cluster.stop();
+  }
+}
+
+try {
+  await run();
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+}
