@@ -87,13 +87,11 @@ function showFigures({ stages }: Stopwatch, { versions }: LoadReport, incident: 
   console.log(`${between(startedAt, detectedAt)} s  from the first bad point to the verdict`);
   console.log(`${between(detectedAt, trafficRestoredAt)} s  from the verdict to the traffic moved`);
   console.log('\nrequests by revision');
-  for (const [version, report] of Object.entries(versions)) {
-    const failures = Object.values(report.failures).reduce((sum, count) => sum + count, 0);
-    const errors = Object.entries(report.byStatus).reduce(
-      (sum, [status, count]) => sum + (Number(status) >= 500 ? count : 0),
-      failures,
+  for (const [version, { requests, byStatus, failures }] of Object.entries(versions)) {
+    const outcomes = Object.entries({ ...byStatus, ...failures }).map(
+      ([outcome, count]) => `${count} x ${outcome}`,
     );
-    console.log(`${String(report.requests).padStart(8)}    ${version}, ${errors} of them failed`);
+    console.log(`${String(requests).padStart(8)}    ${version}: ${outcomes.join(', ')}`);
   }
 }
 

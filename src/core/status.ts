@@ -165,6 +165,7 @@ function foldIncidents(
   if (incident === undefined) return known;
   const done = outcomes.filter((outcome) => outcome.kind === 'done');
   const moved = done.find(({ command }) => command.kind === 'setWeights');
+  const readBack = done.find(({ command }) => command.kind === 'readBack');
   const resolved = phase === 'RolledBack' && incident.resolvedAt === undefined;
   const actions = [...(incident.actions ?? []), ...done.flatMap(actionOf)];
   const updated: Incident = {
@@ -172,7 +173,7 @@ function foldIncidents(
     ...(moved === undefined || incident.trafficRestoredAt !== undefined
       ? {}
       : { trafficRestoredAt: rfc3339(moved.atMs) }),
-    ...(resolved ? { resolvedAt: rfc3339(s.obs.nowMs) } : {}),
+    ...(resolved ? { resolvedAt: rfc3339(readBack?.atMs ?? s.obs.nowMs) } : {}),
     ...ifAny('actions', [...new Set(actions)].slice(0, 16)),
   };
   const others = known.filter(({ id }) => id !== incident.id);
