@@ -9,7 +9,7 @@ export interface Moment {
   readonly reason: string;
   /** Percent of the traffic that the canary gets. */
   readonly weight: number;
-  /** Share of the canary's requests of the last two seconds that failed, 0 to 1; null: none came. */
+  /** Share of the canary's requests of the last two seconds that failed; null: none came. */
   readonly errorRatio: number | null;
   readonly level: string;
   /** How long a breach has been running, and how long it must; null while there is none. */

@@ -1,4 +1,5 @@
-// Clusters that mocha specs share: one a profile and mocha process, stopped by a root hook. Specs that break their cluster start their own with startCluster.
+// Clusters that mocha specs share: one a profile and mocha process, stopped by a root hook. Specs
+// that break their cluster start their own with startCluster.
 import { after } from 'mocha';
 import { startCluster } from './cluster.ts';
 import type { Cluster, Profile } from './cluster.ts';
