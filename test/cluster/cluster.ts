@@ -13,6 +13,7 @@ import { nodeAddress, prepareMachine } from './machine.ts';
 import { importImage, startNode, startRuntime } from './node.ts';
 import { createParts } from './parts.ts';
 import type { Parts } from './parts.ts';
+import { waitFor } from './process.ts';
 import type { Component } from './process.ts';
 import { startPrometheus } from './prometheus.ts';
 
@@ -130,6 +131,10 @@ async function startParts(profile: Profile, parts: Parts): Promise<Cluster> {
 
 async function installGatewayApi(cluster: Cluster): Promise<void> {
   await cluster.kubectl(['apply', '--server-side', '-f', gatewayApiFolder()]);
+  // A definition is established a moment before its objects can be listed.
+  await waitFor('the Gateway API to be served', () =>
+    cluster.client.list('/apis/gateway.networking.k8s.io/v1/httproutes'),
+  );
 }
 
 /** The cluster as far as its API server makes it. */

@@ -82,6 +82,33 @@ describe('judging real traffic', function () {
     expect(settled.canary?.replicas ?? 0).to.equal(0);
   });
 
+  it('promotes a canary that stays healthy through every step', async () => {
+    const before = await stage.phase('Stable');
+    const steps = [
+      { weight: 20, hold: '3s' },
+      { weight: 50, hold: '3s' },
+    ];
+    await roll('v2', {}, { canary: { steps, drainDelay: '2s' } });
+    const status = await stage.status('the new revision stable', ({ phase, stable }) => {
+      return phase === 'Stable' && stable?.revision !== before.stable?.revision;
+    });
+    const weights = stage.writtenWeights();
+    expect(weights.filter((weight, i) => weight !== weights[i - 1])).to.deep.equal([
+      0, 20, 50, 100, 0,
+    ]);
+    expect(status.incidents).to.equal(undefined);
+    expect(await stage.weights()).to.deep.equal([100, 0]);
+    await waitFor('the old pods gone', async () => {
+      return (await stage.pods(before.stable?.revision)).length === 0;
+    });
+    const { versions } = await load.stop();
+    for (const { failures, byStatus } of Object.values(versions)) {
+      expect(failures).to.deep.equal({});
+      expect(Object.keys(byStatus)).to.deep.equal(['200']);
+    }
+    expect(versions).to.have.all.keys('v1', 'v2');
+  });
+
   it('scenario 5: forgives a breach that is over before its hold', async () => {
     await roll('v2', { ...bad, ERROR_AFTER_SECONDS: '8', ERROR_FOR_SECONDS: '3' });
     const breached = await stage.status('a level above warning', ({ signals }) => {

@@ -130,4 +130,18 @@ describe('a rollout on a real API server', () => {
     expect(spec.rules[0]).to.deep.include({ filters });
     expect(spec.rules[1]).to.deep.equal(other);
   });
+
+  it('is waited for, explained and scaled by kubectl', async () => {
+    await stage.applyAll(stage.template('v1'));
+    const kubectl = (...args: string[]): Promise<string> =>
+      stage.cluster.kubectl([...args, '-n', stage.namespace]);
+    await kubectl('wait', '--for=condition=Ready', `x0tta/${app}`, '--timeout=60s');
+    expect(await kubectl('explain', 'x0tta.spec.canary')).to.match(/steps\s.*-required-/);
+    await kubectl('scale', `x0tta/${app}`, '--replicas=4');
+    await stage.status('four pods', ({ ready, phase }) => ready === '4/4' && phase === 'Stable');
+    expect((await stage.pods()).length).to.equal(4);
+    const [header = '', row = ''] = (await kubectl('get', 'x0tta')).split('\n');
+    expect(header).to.match(/^NAME +PHASE +STEP +WEIGHT +STABLE +CANARY +READY +REASON +AGE/);
+    expect(row).to.match(/^shop +Stable .* 4\/4 +Stable /);
+  });
 });

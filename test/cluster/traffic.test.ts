@@ -1,0 +1,77 @@
+// The Gateway API provider on a real API server, by the suite that its fake is held to as well.
+import { loadConnection } from '../../src/kube/config.ts';
+import { Store } from '../../src/kube/store.ts';
+import { createTransport } from '../../src/kube/transport.ts';
+import type { KubeTransport } from '../../src/kube/transport.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { createGatewayApi } from '../../src/traffic/gatewayApi.ts';
+import type { HttpRoute } from '../../src/traffic/httpRoute.ts';
+import type { TrafficTarget } from '../../src/traffic/port.ts';
+import { describeTrafficProvider } from '../conformance/traffic.ts';
+import type { RouteWeights, TrafficWorld } from '../conformance/traffic.ts';
+import { backend, splitRule, target } from '../traffic/routes.ts';
+import type { Cluster } from './cluster.ts';
+import { freshNamespace } from './namespace.ts';
+import { sharedCluster } from './shared.ts';
+
+describe('on a real API server', () => {
+  let cluster: Cluster;
+  let client: KubeTransport;
+  let here: TrafficTarget;
+
+  before(async () => {
+    cluster = await sharedCluster('control-plane');
+    const connection = loadConnection({ kubeconfigPath: cluster.kubeconfig });
+    client = createTransport({ connection, clock: systemClock, userAgent: 'x0tta-test' });
+  });
+
+  after(() => client.close());
+
+  describeTrafficProvider(
+    'gatewayApi',
+    () => here,
+    async () => {
+      here = { ...target, namespace: await freshNamespace(cluster, 'traffic') };
+      return worldOf(cluster, client, here.namespace);
+    },
+  );
+});
+
+function worldOf(cluster: Cluster, client: KubeTransport, namespace: string): TrafficWorld {
+  const folder = `/apis/gateway.networking.k8s.io/v1/namespaces/${namespace}/httproutes`;
+  const store = new Store<HttpRoute>({
+    onListenerError: (error) => {
+      throw error;
+    },
+  });
+  const routes = (): Promise<readonly HttpRoute[]> => cluster.client.list<HttpRoute>(folder);
+  return {
+    provider: createGatewayApi({ client, store, clock: systemClock }),
+    async write(name, weights) {
+      const spec = { rules: rulesOf(weights) };
+      const there = (await routes()).some(({ metadata }) => metadata.name === name);
+      const apiVersion = 'gateway.networking.k8s.io/v1';
+      const body = { apiVersion, kind: 'HTTPRoute', metadata: { name, namespace }, spec };
+      if (there) await cluster.client.patch(`${folder}/${name}`, { spec });
+      else await cluster.client.create(folder, body);
+    },
+    remove: (name) => cluster.client.delete(`${folder}/${name}`),
+    async weights(name) {
+      const { spec } = await cluster.client.get<HttpRoute>(`${folder}/${name}`);
+      const refs = spec.rules?.[0]?.backendRefs ?? [];
+      const [stable = 0, canary = 0, other] = refs.map(({ weight = 1 }) => weight);
+      return other === undefined ? { stable, canary } : { stable, canary, other };
+    },
+    async catchUp() {
+      const seen = await routes();
+      const version = seen.map(({ metadata }) => Number(metadata.resourceVersion));
+      store.replace(seen, String(Math.max(0, ...version)));
+    },
+  };
+}
+
+function rulesOf(weights: RouteWeights | 'none'): readonly object[] {
+  if (weights === 'none') return [{ backendRefs: [backend('web', 1)] }];
+  const others = weights.other === undefined ? [] : [backend('legacy', weights.other)];
+  return [splitRule(weights.stable, weights.canary, ...others)];
+}
