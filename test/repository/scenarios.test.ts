@@ -3,16 +3,13 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { listedScenarios, unrunScenarios } from '../../scripts/scenarios.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const scenarioCount = 30;
 
-/** By number: the file of the test, or 'planned'. */
-function listed(): ReadonlyMap<number, string> {
-  const text = readFileSync(join(root, 'docs', 'scenarios.md'), 'utf8');
-  const rows = text.matchAll(/^\| (\d+) \|.*\| ([^|]+?) \|$/gm);
-  return new Map([...rows].map(([, number, test]) => [Number(number), test ?? '']));
-}
+const markdown = readFileSync(join(root, 'docs', 'scenarios.md'), 'utf8');
+const listed = listedScenarios(markdown);
 
 /** By number: the files whose tests bear it in their titles. */
 function written(): ReadonlyMap<number, readonly string[]> {
@@ -28,17 +25,25 @@ function written(): ReadonlyMap<number, readonly string[]> {
 
 describe('the list of scenarios', () => {
   it('has every number once', () => {
-    const numbers = [...listed().keys()];
+    const numbers = [...listed.keys()];
     expect(numbers).to.deep.equal(Array.from({ length: scenarioCount }, (_, i) => i + 1));
   });
 
   it('names for each scenario the file that tests it, or nothing but planned', () => {
     const tests = written();
-    const wanted = [...listed()].map(([number, test]) => [number, test]);
-    const there = [...listed().keys()].map((number) => [
+    const wanted = [...listed].map(([number, test]) => [number, test]);
+    const there = [...listed.keys()].map((number) => [
       number,
       tests.get(number)?.join(', ') ?? 'planned',
     ]);
     expect(there).to.deep.equal(wanted);
+  });
+
+  it('misses a scenario that did not run', () => {
+    const table =
+      '| 7 | Twice. | a.test.ts |\n| 8 | Newer. | b.test.ts |\n| 9 | Bad. | planned |\n';
+    expect(unrunScenarios(table, ['node: judging scenario 8: takes'])).to.deep.equal([
+      'scenario 7 of a.test.ts did not run',
+    ]);
   });
 });

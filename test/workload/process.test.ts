@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 
 import { expect } from 'chai';
 
+import { waitFor } from '../cluster/process.ts';
 import { bundleServer } from '../cluster/workload/image.ts';
 
 interface Started {
@@ -68,6 +69,16 @@ describe('the process of the sample workload', function () {
   async function urlOf({ line }: Started): Promise<string> {
     return `http://127.0.0.1:${await line('listening on port ')}`;
   }
+
+  it('reports the memory that it holds, as the kernel counts it', async () => {
+    const url = await urlOf(start({ MEMORY_MB_PER_SECOND: '1000', MEMORY_MAX_MB: '300' }));
+    const resident = async (): Promise<number> => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return Number(/^process_resident_memory_bytes(?:\{.*\})? (\S+)$/m.exec(text)?.[1]);
+    };
+    // Without the ballast such a process stays far below 300 MB.
+    await waitFor('300 MB in use', async () => (await resident()) > 300e6);
+  });
 
   it('finishes the request in flight after SIGTERM and exits 0, whoever is there', async () => {
     const started = start({ LATENCY_MS: '400', VERSION: 'v7' });
