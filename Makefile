@@ -9,7 +9,7 @@ run := exec $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeaths
 sandbox := node test/cluster/sandbox.ts $(if $(KEEP),--forward) --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-cluster lint format generate verify build tools clean
+.PHONY: help demo chart test test-unit test-cluster lint format generate verify build tools clean
 
 help: ## Show this list
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,10 @@ demo: ## Show a bad canary being rolled back on a cluster of its own (KEEP=1 lea
 	@scripts/prepare cluster
 	@node scripts/build.ts
 	@$(run) $(sandbox) node scripts/demo.ts
+
+chart: ## Draw docs/rollback.svg from the newest run of the demo
+	@scripts/prepare npm
+	@$(run) node scripts/chart.ts
 
 test: ## Lint, check the generated files, and run all tests
 	@scripts/prepare test

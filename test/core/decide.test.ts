@@ -4,22 +4,8 @@ import { expect } from 'chai';
 import { decide } from '../../src/core/decide.ts';
 import type { SignalEvidence } from '../../src/core/evidence.ts';
 import type { Command, Observation } from '../../src/core/model.ts';
+import { breaching, canaryInTraffic, spec } from './canary.ts';
 import { evidenceOf, FakeCluster } from './fakeCluster.ts';
-
-const spec = {
-  replicas: 4,
-  canary: {
-    steps: [
-      { weight: 20, hold: '10s' },
-      { weight: 50, hold: '10s' },
-    ],
-    drainDelay: '5s',
-  },
-  signals: [
-    { name: 'errorRate', rollback: { above: '10%', for: '6s' }, minRequests: 20 },
-    { name: 'latencyP95', rollback: { above: '500ms', for: '6s' }, minRequests: 20 },
-  ],
-} as const;
 
 function kinds(commands: readonly Command[]): string[] {
   return commands.map((command) => {
@@ -36,18 +22,6 @@ describe('the decision', () => {
     cluster = new FakeCluster(spec);
   });
 
-  /** A canary of revision b at 20 %, some seconds into its hold. */
-  const canaryInTraffic = (seconds = 8): void => {
-    cluster.rollOut('b');
-    expect(cluster.route.canaryWeight).to.equal(20);
-    cluster.nowMs += seconds * 1000;
-  };
-  const breaching = (seconds: number, ratio = 0.3): void => {
-    cluster.evidence = evidenceOf(
-      cluster.nowMs,
-      Array.from({ length: seconds + 1 }, () => ratio),
-    );
-  };
   const reason = (change: Partial<Observation> = {}): string => {
     const { check } = decide({ ...cluster.observe(), ...change });
     return check;
@@ -124,7 +98,7 @@ describe('the decision', () => {
     });
 
     it('raises only on what it read', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       const raises = cluster.carriedOut.filter(({ kind }) => kind === 'setWeights');
       expect(raises.map((command) => 'guard' in command && command.guard)).to.deep.equal(['raise']);
     });
@@ -141,12 +115,12 @@ describe('the decision', () => {
     });
 
     it('holds, then passes step after step, and promotes after the longest hold', () => {
-      canaryInTraffic(0);
+      canaryInTraffic(cluster, 0);
       const weights = [cluster.route.canaryWeight];
       for (let second = 0; cluster.services.stable !== 'b'; second++) {
         if (second > 60) throw new Error(JSON.stringify(cluster.pass()));
         cluster.nowMs += 1000;
-        breaching(30, 0);
+        breaching(cluster, 30, 0);
         cluster.settle();
         if (weights.at(-1) !== cluster.route.canaryWeight) weights.push(cluster.route.canaryWeight);
       }
@@ -158,7 +132,7 @@ describe('the decision', () => {
     });
 
     it('never advances on NaN', () => {
-      canaryInTraffic(20);
+      canaryInTraffic(cluster, 20);
       const nan: SignalEvidence = evidenceOf(cluster.nowMs, Array(20).fill(NaN)).signals[
         'errorRate'
       ] as SignalEvidence;
@@ -169,7 +143,7 @@ describe('the decision', () => {
     });
 
     it('never advances on too few requests, and does not blame', () => {
-      canaryInTraffic(20);
+      canaryInTraffic(cluster, 20);
       const points = Array.from({ length: 20 }, (_, i) => ({
         timeMs: cluster.nowMs - (19 - i) * 1000,
         perSecondByCode: { '500': 1 },
@@ -190,13 +164,13 @@ describe('the decision', () => {
     });
 
     it('waits while a level is critical, though the hold is over', () => {
-      canaryInTraffic(20);
-      breaching(20, 0.07);
+      canaryInTraffic(cluster, 20);
+      breaching(cluster, 20, 0.07);
       expect(cluster.settle().check).to.equal('levelIsCritical');
     });
 
     it('turns the canary service only while no route gives it weight', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       cluster.services.canary = 'aaaaaaaaaa';
       const decision = decide(cluster.observe());
       expect(decision.check).to.equal('canaryServiceIsElsewhere');
@@ -204,14 +178,14 @@ describe('the decision', () => {
     });
 
     it('puts weights back that another writer changed', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       cluster.route.canaryWeight = 90;
       cluster.settle();
       expect(cluster.route.canaryWeight).to.equal(20);
     });
 
     it('takes the weight from a route that lost its mark before it gives any', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       cluster.route.mark = null;
       const decision = decide(cluster.observe());
       expect(decision.check).to.equal('routeLostItsMark');
@@ -221,8 +195,8 @@ describe('the decision', () => {
 
   describe('taking traffic away', () => {
     it('writes the routes first, and the verdict rides on that write', () => {
-      canaryInTraffic();
-      breaching(7);
+      canaryInTraffic(cluster);
+      breaching(cluster, 7);
       const decision = decide(cluster.observe());
       expect(decision.check).to.equal('rollbackLimitHeld');
       const [first, second] = decision.commands;
@@ -233,8 +207,8 @@ describe('the decision', () => {
     });
 
     it('reads the routes back before the service turns and the pods go', () => {
-      canaryInTraffic();
-      breaching(7);
+      canaryInTraffic(cluster);
+      breaching(cluster, 7);
       const before = cluster.carriedOut.length;
       expect(cluster.settle().phase).to.equal('RolledBack');
       cluster.nowMs += 6_000;
@@ -248,8 +222,8 @@ describe('the decision', () => {
     });
 
     it('keeps the pods of a canary for the drain delay', () => {
-      canaryInTraffic();
-      breaching(7);
+      canaryInTraffic(cluster);
+      breaching(cluster, 7);
       cluster.settle();
       cluster.nowMs += 4_000;
       cluster.settle();
@@ -257,18 +231,18 @@ describe('the decision', () => {
     });
 
     it('judges a hold by its history alone: another process decides the same', () => {
-      canaryInTraffic();
-      breaching(5);
+      canaryInTraffic(cluster);
+      breaching(cluster, 5);
       expect(cluster.settle().phase).to.equal('Progressing');
       cluster.nowMs += 1_000;
-      breaching(6);
+      breaching(cluster, 6);
       expect(decide(cluster.observe()).check).to.equal('rollbackLimitHeld');
       cluster.evidence = evidenceOf(cluster.nowMs, [0.3]);
       expect(decide(cluster.observe()).check).to.equal('levelIsCritical');
     });
 
     it('sees a breach of one signal though another has no evidence', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       const absent: SignalEvidence = {
         state: 'absent',
         absence: { kind: 'unreachable', reason: 'Refused', message: 'no' },
@@ -280,15 +254,15 @@ describe('the decision', () => {
     });
 
     it('blames a value beyond the limit, not one at it', () => {
-      canaryInTraffic();
-      breaching(8, 0.1);
+      canaryInTraffic(cluster);
+      breaching(cluster, 8, 0.1);
       expect(decide(cluster.observe()).phase).to.equal('Progressing');
-      breaching(8, 0.1001);
+      breaching(cluster, 8, 0.1001);
       expect(decide(cluster.observe()).check).to.equal('rollbackLimitHeld');
     });
 
     it('rolls back on an absence only when the object says so', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       const absent: SignalEvidence = {
         state: 'absent',
         absence: { kind: 'noData', reason: 'Empty', message: 'no' },
@@ -307,14 +281,14 @@ describe('the decision', () => {
     });
 
     it('rolls back a crash loop at once', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       cluster.broken.set('b', 'CrashLoopBackOff');
       expect(decide(cluster.observe()).check).to.equal('podsHaveFailed');
       expect(cluster.settle().incident).to.include({ alert: 'SERVICE_DOWN', signal: 'pods' });
     });
 
     it('gives a canary without pods no weight, without a verdict', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       cluster.broken.set('b', 'ContainerCreating');
       expect(decide(cluster.observe()).check).to.equal('canaryHasNoPods');
       cluster.settle();
@@ -322,7 +296,7 @@ describe('the decision', () => {
     });
 
     it('takes a newer template only after the older canary has no weight', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       const before = cluster.carriedOut.length;
       cluster.rollOut('c');
       const order = kinds(cluster.carriedOut.slice(before));
@@ -335,76 +309,11 @@ describe('the decision', () => {
     });
 
     it('gives the routes back to stable when the object goes', () => {
-      canaryInTraffic();
+      canaryInTraffic(cluster);
       cluster.finalizing = true;
       const { check, commands } = decide(cluster.observe());
       expect(check).to.equal('objectIsDeleted');
       expect(kinds(commands)).to.deep.equal(['releaseRoutes', 'removeFinalizer']);
-    });
-  });
-
-  describe('a verdict', () => {
-    const rejected = (): void => {
-      canaryInTraffic();
-      breaching(7);
-      cluster.settle();
-      cluster.nowMs += 6_000;
-      cluster.settle();
-      cluster.evidence = null;
-    };
-
-    it('stands against the revision by any one witness', () => {
-      rejected();
-      const whole = structuredClone(cluster.status);
-      cluster.status = undefined;
-      expect(cluster.settle().phase).to.equal('RolledBack');
-      cluster.status = whole;
-      cluster.revisions.delete('b');
-      expect(cluster.settle().phase).to.equal('RolledBack');
-      Object.assign(cluster.route, { verdict: null, mark: null, incident: null });
-      expect(cluster.settle().phase).to.equal('RolledBack');
-      expect(cluster.route.canaryWeight).to.equal(0);
-    });
-
-    it('writes a lost incident again', () => {
-      rejected();
-      const incident = cluster.status?.incidents?.[0];
-      cluster.status = undefined;
-      cluster.settle();
-      expect(cluster.status).to.deep.nested.include({ 'incidents[0].id': incident?.id });
-      expect(cluster.status).to.deep.nested.include({ 'incidents[0].value': incident?.value });
-    });
-
-    it('is lifted by a retry, which is a new attempt with no evidence of the old one', () => {
-      rejected();
-      const before = cluster.record('b');
-      cluster.nowMs += 1_000;
-      const action = { verb: 'retry', id: 'again', revision: null } as const;
-      cluster.action = { kind: 'action', action };
-      cluster.settle();
-      expect(cluster.record('b').attempt).to.equal(2);
-      expect(cluster.record('b').attemptStartMs).to.be.above(before.attemptStartMs ?? 0);
-      expect(cluster.route).to.deep.include({ canaryWeight: 20, verdict: 'none' });
-      expect(cluster.status?.rejected).to.equal(undefined);
-      expect(cluster.status?.lastActions?.[0]).to.include({ id: 'again', result: 'Done' });
-    });
-
-    it('comes of an order too, once', () => {
-      canaryInTraffic();
-      const action = { verb: 'rollback', id: 'now', revision: null } as const;
-      cluster.action = { kind: 'action', action };
-      expect(decide(cluster.observe()).check).to.equal('rollbackWasOrdered');
-      expect(cluster.settle().phase).to.equal('RolledBack');
-      expect(cluster.status?.incidents?.[0]).to.include({ alert: 'MANUAL_ROLLBACK' });
-      expect(cluster.status?.lastActions).to.have.lengthOf(1);
-    });
-
-    it('is refused to an order while stable serves', () => {
-      cluster.settle();
-      const action = { verb: 'rollback', id: 'now', revision: null } as const;
-      cluster.action = { kind: 'action', action };
-      expect(cluster.settle().phase).to.equal('Stable');
-      expect(cluster.status?.lastActions?.[0]).to.include({ id: 'now', result: 'Refused' });
     });
   });
 });

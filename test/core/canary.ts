@@ -1,0 +1,34 @@
+// What the tests of the decision begin with: a spec with short holds, and a canary in traffic.
+import { expect } from 'chai';
+import { evidenceOf } from './fakeCluster.ts';
+import type { FakeCluster } from './fakeCluster.ts';
+
+export const spec = {
+  replicas: 4,
+  canary: {
+    steps: [
+      { weight: 20, hold: '10s' },
+      { weight: 50, hold: '10s' },
+    ],
+    drainDelay: '5s',
+  },
+  signals: [
+    { name: 'errorRate', rollback: { above: '10%', for: '6s' }, minRequests: 20 },
+    { name: 'latencyP95', rollback: { above: '500ms', for: '6s' }, minRequests: 20 },
+  ],
+} as const;
+
+/** A canary of revision b at 20 %, some seconds into its hold. */
+export function canaryInTraffic(cluster: FakeCluster, seconds = 8): void {
+  cluster.rollOut('b');
+  expect(cluster.route.canaryWeight).to.equal(20);
+  cluster.nowMs += seconds * 1000;
+}
+
+/** The canary has had this error ratio for so many seconds. */
+export function breaching(cluster: FakeCluster, seconds: number, ratio = 0.3): void {
+  cluster.evidence = evidenceOf(
+    cluster.nowMs,
+    Array.from({ length: seconds + 1 }, () => ratio),
+  );
+}

@@ -1,0 +1,76 @@
+// A verdict once it was taken: it outlives every witness but one, and only a person lifts it.
+import { expect } from 'chai';
+import { decide } from '../../src/core/decide.ts';
+import { breaching, canaryInTraffic, spec } from './canary.ts';
+import { FakeCluster } from './fakeCluster.ts';
+
+describe('a verdict', () => {
+  let cluster: FakeCluster;
+
+  beforeEach(() => {
+    cluster = new FakeCluster(spec);
+  });
+
+  const rejected = (): void => {
+    canaryInTraffic(cluster);
+    breaching(cluster, 7);
+    cluster.settle();
+    cluster.nowMs += 6_000;
+    cluster.settle();
+    cluster.evidence = null;
+  };
+
+  it('stands against the revision by any one witness', () => {
+    rejected();
+    const whole = structuredClone(cluster.status);
+    cluster.status = undefined;
+    expect(cluster.settle().phase).to.equal('RolledBack');
+    cluster.status = whole;
+    cluster.revisions.delete('b');
+    expect(cluster.settle().phase).to.equal('RolledBack');
+    Object.assign(cluster.route, { verdict: null, mark: null, incident: null });
+    expect(cluster.settle().phase).to.equal('RolledBack');
+    expect(cluster.route.canaryWeight).to.equal(0);
+  });
+
+  it('writes a lost incident again', () => {
+    rejected();
+    const incident = cluster.status?.incidents?.[0];
+    cluster.status = undefined;
+    cluster.settle();
+    expect(cluster.status).to.deep.nested.include({ 'incidents[0].id': incident?.id });
+    expect(cluster.status).to.deep.nested.include({ 'incidents[0].value': incident?.value });
+  });
+
+  it('is lifted by a retry, which is a new attempt with no evidence of the old one', () => {
+    rejected();
+    const before = cluster.record('b');
+    cluster.nowMs += 1_000;
+    const action = { verb: 'retry', id: 'again', revision: null } as const;
+    cluster.action = { kind: 'action', action };
+    cluster.settle();
+    expect(cluster.record('b').attempt).to.equal(2);
+    expect(cluster.record('b').attemptStartMs).to.be.above(before.attemptStartMs ?? 0);
+    expect(cluster.route).to.deep.include({ canaryWeight: 20, verdict: 'none' });
+    expect(cluster.status?.rejected).to.equal(undefined);
+    expect(cluster.status?.lastActions?.[0]).to.include({ id: 'again', result: 'Done' });
+  });
+
+  it('comes of an order too, once', () => {
+    canaryInTraffic(cluster);
+    const action = { verb: 'rollback', id: 'now', revision: null } as const;
+    cluster.action = { kind: 'action', action };
+    expect(decide(cluster.observe()).check).to.equal('rollbackWasOrdered');
+    expect(cluster.settle().phase).to.equal('RolledBack');
+    expect(cluster.status?.incidents?.[0]).to.include({ alert: 'MANUAL_ROLLBACK' });
+    expect(cluster.status?.lastActions).to.have.lengthOf(1);
+  });
+
+  it('is refused to an order while stable serves', () => {
+    cluster.settle();
+    const action = { verb: 'rollback', id: 'now', revision: null } as const;
+    cluster.action = { kind: 'action', action };
+    expect(cluster.settle().phase).to.equal('Stable');
+    expect(cluster.status?.lastActions?.[0]).to.include({ id: 'now', result: 'Refused' });
+  });
+});
