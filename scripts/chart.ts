@@ -20,15 +20,15 @@ const errorTopValue = 0.4;
 
 type Point = readonly [x: number, y: number];
 
-function chart({ moments, incident }: DemoRecord): string {
+function chart({ beganAt, moments, incident }: DemoRecord): string {
   const endSeconds = (moments.at(-1)?.seconds ?? 1) + 1;
   const x = (seconds: number): number => left + (seconds / endSeconds) * plotWidth;
   const weightY = (percent: number): number => weightTop + panelHeight * (1 - percent / 100);
   const errorY = (ratio: number): number =>
     errorTop + panelHeight * (1 - Math.min(ratio, errorTopValue) / errorTopValue);
-  const held = moments.filter(({ hold }) => hold !== null);
-  const from = x(held[0]?.seconds ?? endSeconds);
-  const until = x(moments.find(isBackAfter(held[0]))?.seconds ?? endSeconds);
+  const since = (time: string): number => x((Date.parse(time) - Date.parse(beganAt)) / 1000);
+  const from = since(incident.startedAt ?? incident.detectedAt);
+  const until = since(incident.trafficRestoredAt ?? incident.detectedAt);
   const errors = moments.flatMap(({ seconds, errorRatio }): Point[] =>
     errorRatio === null ? [] : [[x(seconds), errorY(errorRatio)]],
   );
@@ -68,11 +68,6 @@ function chart({ moments, incident }: DemoRecord): string {
     ...seconds(endSeconds, x),
     '</svg>\n',
   ].join('\n');
-}
-
-/** Whether a moment shows the traffic back after the first of a breach. */
-function isBackAfter(first: Moment | undefined): (moment: Moment) => boolean {
-  return ({ seconds, weight }) => first !== undefined && seconds > first.seconds && weight === 0;
 }
 
 function stairs(

@@ -62,7 +62,7 @@ async function watchRollback(stage: Stage, load: Load): Promise<DemoRecord> {
     const incident = object.status?.incidents?.[0];
     if (incident?.resolvedAt !== undefined && object.status?.phase === 'RolledBack') {
       view.end();
-      return { moments, incident };
+      return { beganAt: new Date(beganMs).toISOString(), moments, incident };
     }
     if (moment.seconds > 180) throw new Error('no rollback within 180 s; read the status above');
     await delay(250);

@@ -17,6 +17,8 @@ export interface Moment {
 }
 
 export interface DemoRecord {
+  /** When the new template was applied. */
+  readonly beganAt: string;
   readonly moments: readonly Moment[];
   readonly incident: Incident;
 }
