@@ -187,7 +187,11 @@ export class ServerPoller {
     this.#arm(watched);
     const told = fingerprint(watched.judgements);
     const held = watched.judgements.some(({ breach }) => breach.state === 'held');
-    const matters = held || told !== watched.told || isDue(watched, evidence.observedAtMs);
+    const matters =
+      held ||
+      told !== watched.told ||
+      isDue(watched, evidence.observedAtMs) ||
+      watched.judgements.some(isAbsenceHeldAgainst);
     watched.told = told;
     if (matters) this.#options.tell(target.key, { urgent: held });
   }
@@ -244,6 +248,11 @@ function needsHistory(watched: Watched, newest: RevisionEvidence): boolean {
     // An unknown point does not end a breach, and an absence may itself be held against the canary.
     return before.get(signal.name)?.breach.state === 'suspect' || signal.noData === 'Rollback';
   });
+}
+
+/** Nothing changes while it lasts, and yet it becomes a verdict. */
+function isAbsenceHeldAgainst({ signal, absence }: SignalJudgement): boolean {
+  return signal.noData === 'Rollback' && absence !== null;
 }
 
 /** Server times at which a breach or a step's hold can be complete. */

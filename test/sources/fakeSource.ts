@@ -1,0 +1,81 @@
+// A metric server in memory: it answers by what a query asks for, on a clock of its own, and
+// remembers what it was asked.
+import type { MetricAnswer, MetricRow, MetricSource } from '../../src/sources/port.ts';
+import { absence } from '../../src/sources/port.ts';
+
+export interface Asked {
+  readonly kind: 'instant' | 'range';
+  readonly query: string;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** What a revision reports: the share of failed requests at a time, or null while silent. */
+export type Behaviour = (timeMs: number) => number | null;
+
+export class FakeSource implements MetricSource {
+  readonly asked: Asked[] = [];
+  /** By namespace/ReplicaSet; each has one pod, <ReplicaSet>-bbbbb. */
+  readonly revisions = new Map<string, Behaviour>();
+  down = false;
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs();
+  }
+
+  instant(query: string, timeMs: number): Promise<MetricAnswer> {
+    this.asked.push({ kind: 'instant', query, startMs: timeMs, endMs: timeMs });
+    return this.#answer(query, [timeMs]);
+  }
+
+  range(query: string, startMs: number, endMs: number, stepMs: number): Promise<MetricAnswer> {
+    this.asked.push({ kind: 'range', query, startMs, endMs });
+    const times: number[] = [];
+    for (let timeMs = startMs; timeMs <= endMs; timeMs += stepMs) times.push(timeMs);
+    return this.#answer(query, times);
+  }
+
+  async #answer(query: string, times: readonly number[]): Promise<MetricAnswer> {
+    if (this.down) return { ok: false, absence: absence('unreachable', 'Refused', 'it is down') };
+    const rows = [...this.revisions].flatMap(([name, behaviour]) => {
+      const [namespace = '', replicaSet = ''] = name.split('/');
+      if (!query.includes(namespace)) return [];
+      return rowsOf(query, times, { namespace, replicaSet, behaviour });
+    });
+    return { ok: true, rows };
+  }
+}
+
+interface Revision {
+  readonly namespace: string;
+  readonly replicaSet: string;
+  readonly behaviour: Behaviour;
+}
+
+function rowsOf(query: string, times: readonly number[], revision: Revision): MetricRow[] {
+  const { namespace, replicaSet, behaviour } = revision;
+  const known = times.filter((timeMs) => behaviour(timeMs) !== null);
+  if (known.length === 0) return [];
+  if (query.startsWith('max by (namespace, pod) (timestamp')) {
+    const labels = { namespace, pod: `${replicaSet}-bbbbb` };
+    return [{ labels, samples: known.map((timeMs) => [timeMs, timeMs / 1000]) }];
+  }
+  const labels = { namespace, x0tta_rs: replicaSet };
+  if (query.includes('_bucket')) {
+    return ['0.1', '0.5', '+Inf'].map((le) => ({
+      labels: { ...labels, le },
+      samples: known.map((timeMs) => [timeMs, 100] as const),
+    }));
+  }
+  if (!query.includes('http_requests_total')) return [];
+  const share = (code: string, of: (ratio: number) => number): MetricRow => ({
+    labels: { ...labels, code },
+    samples: known.map((timeMs) => [timeMs, of(behaviour(timeMs) ?? 0)] as const),
+  });
+  return [share('200', (ratio) => 100 * (1 - ratio)), share('500', (ratio) => 100 * ratio)];
+}

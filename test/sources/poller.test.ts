@@ -1,0 +1,233 @@
+// When the poller asks, of whom, and what evidence comes of it, on a fake clock and server.
+import { expect } from 'chai';
+import { resolvePolicy } from '../../src/api/defaults.ts';
+import type { ResolvedSignal } from '../../src/api/defaults.ts';
+import type { EvidenceTarget } from '../../src/core/evidence.ts';
+import { judgeSignals } from '../../src/core/judgement.ts';
+import { createPoller } from '../../src/sources/poller.ts';
+import type { Poller } from '../../src/sources/poller.ts';
+import { specWith } from '../api/spec.ts';
+import { FakeClock } from '../runtime/fakeClock.ts';
+import { FakeSource } from './fakeSource.ts';
+
+const settings = {
+  name: 'main',
+  url: 'http://prometheus.test',
+  scrapeIntervalMs: 1_000,
+  lagMs: 1_000,
+  timeoutMs: 2_000,
+  matchers: {},
+};
+const pollMs = 5_000;
+
+function signalsOf(forSeconds: string, noData: 'Hold' | 'Rollback' = 'Hold') {
+  const rollback = { above: '10%', for: forSeconds };
+  const latency = { above: '500ms', for: forSeconds };
+  const result = resolvePolicy(
+    specWith({
+      signals: [
+        { name: 'errorRate', rollback, minRequests: 20, noData },
+        { name: 'latencyP95', rollback: latency, minRequests: 20 },
+      ],
+    }),
+  );
+  if (result.kind === 'invalid') throw new Error(result.messages.join('; '));
+  return result.policy.signals;
+}
+
+describe('the poller', () => {
+  let clock: FakeClock;
+  let source: FakeSource;
+  let poller: Poller;
+  let told: { readonly key: string; readonly urgent: boolean; readonly atMs: number }[];
+  const signals = signalsOf('10s');
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    source = new FakeSource(() => clock.nowMs());
+    poller = createPoller({
+      servers: new Map([['main', { source, settings }]]),
+      defaultServer: 'main',
+      pollIntervalMs: pollMs,
+      clock,
+      log: () => undefined,
+    });
+    told = [];
+    poller.onInteresting((key, { urgent }) => told.push({ key, urgent, atMs: clock.nowMs() }));
+    poller.start();
+  });
+
+  afterEach(() => poller.stop());
+
+  const target = (change: Partial<EvidenceTarget> = {}): EvidenceTarget => ({
+    key: 'mesh/shop',
+    namespace: 'mesh',
+    server: null,
+    canaryReplicaSet: 'shop-b',
+    canaryPods: ['shop-b-bbbbb'],
+    attemptStartMs: clock.nowMs(),
+    stepStartMs: clock.nowMs(),
+    stepHoldSeconds: 600,
+    ...change,
+  });
+  const watch = (wanted = target(), own: readonly ResolvedSignal[] = signals): void => {
+    poller.watch(wanted, own);
+  };
+  const judged = (own: readonly ResolvedSignal[] = signals) => {
+    const [errorRate, latency] = judgeSignals(own, poller.read('mesh/shop'));
+    if (errorRate === undefined || latency === undefined) throw new Error('two signals expected');
+    return { errorRate, latency };
+  };
+  /** Good, and from a second on with 30 % errors. */
+  const breakAfter = (seconds: number): number => {
+    const fromMs = clock.nowMs() + seconds * 1000;
+    source.revisions.set('mesh/shop-b', (timeMs) => (timeMs >= fromMs ? 0.3 : 0));
+    return fromMs;
+  };
+
+  it('asks nothing while there is nobody to watch', async () => {
+    await clock.advance(60_000);
+    expect(source.asked).to.deep.equal([]);
+    expect(poller.read('mesh/shop')).to.equal(null);
+  });
+
+  it('asks as many queries for fifty canaries as for one', async () => {
+    const instants = async (): Promise<number> => {
+      source.asked.length = 0;
+      await clock.advance(pollMs);
+      return source.asked.filter(({ kind }) => kind === 'instant').length;
+    };
+    source.revisions.set('mesh/shop-b', () => 0);
+    watch();
+    await clock.advance(pollMs);
+    const one = await instants();
+    for (let i = 0; i < 50; i++) {
+      source.revisions.set(`mesh/other${i}-b`, () => 0);
+      watch(target({ key: `mesh/other${i}`, canaryReplicaSet: `other${i}-b` }));
+    }
+    await clock.advance(pollMs);
+    expect(await instants()).to.equal(one);
+    expect(source.asked.filter(({ kind }) => kind === 'range')).to.deep.equal([]);
+  });
+
+  it('looks at a new canary soon, and asks about no time before its start', async () => {
+    source.revisions.set('mesh/shop-b', () => 0.3);
+    const startMs = clock.nowMs() + 1_000;
+    watch(target({ attemptStartMs: startMs }));
+    await clock.advance(100);
+    expect(poller.read('mesh/shop')).to.not.equal(null);
+    await clock.advance(11_000);
+    const { errorRate } = judged();
+    expect(errorRate.level).to.equal('Breach');
+    const [first] = errorRate.history;
+    // A point is over a window of 4 s, all of which must lie within the attempt.
+    expect(first?.timeMs).to.be.at.least(startMs + 4_000);
+  });
+
+  it('tells of a held breach at its very moment, urgently', async () => {
+    const fromMs = breakAfter(20);
+    watch();
+    await clock.advance(60_000);
+    const urgent = told.filter((one) => one.urgent);
+    expect(urgent[0]?.atMs).to.be.within(fromMs + 10_000 + 1_000, fromMs + 10_000 + 1_100);
+    expect(judged().errorRate.breach.state).to.equal('held');
+  });
+
+  it('looks back only while somebody is in breach', async () => {
+    breakAfter(22);
+    watch();
+    await clock.advance(20_000);
+    const ranges = () => source.asked.filter(({ kind }) => kind === 'range').length;
+    const before = ranges();
+    await clock.advance(2_000);
+    expect(ranges()).to.equal(before);
+    await clock.advance(pollMs + 2_000);
+    expect(ranges()).to.be.above(before);
+  });
+
+  it('has the whole hold at the end of a step', async () => {
+    source.revisions.set('mesh/shop-b', () => 0);
+    watch(target({ stepHoldSeconds: 12 }));
+    await clock.advance(12_000 + 1_100);
+    const { observedAtMs } = poller.read('mesh/shop') ?? { observedAtMs: 0 };
+    expect(observedAtMs).to.be.at.least(clock.nowMs() - 1_100);
+    expect(judged().errorRate.history.length).to.be.at.least(8);
+    expect(told.at(-1)).to.include({ key: 'mesh/shop', urgent: false });
+  });
+
+  it('names what a server that is down keeps from it, since when', async () => {
+    source.revisions.set('mesh/shop-b', () => 0);
+    watch();
+    await clock.advance(10_000);
+    source.down = true;
+    await clock.advance(pollMs);
+    const { errorRate } = judged();
+    expect(errorRate).to.deep.include({ level: 'Unknown' });
+    expect(errorRate.absence).to.include({ kind: 'unreachable', reason: 'Refused' });
+    const sinceMs = errorRate.absentSinceMs;
+    await clock.advance(3 * pollMs);
+    expect(judged().errorRate.absentSinceMs).to.equal(sinceMs);
+    source.down = false;
+    await clock.advance(2 * pollMs);
+    expect(judged().errorRate.absence).to.equal(null);
+  });
+
+  it('tells at each look of an absence that may be held against the canary', async () => {
+    const strict = signalsOf('10s', 'Rollback');
+    watch(target(), strict);
+    await clock.advance(15_000);
+    expect(judged(strict).errorRate).to.deep.include({ level: 'Unknown' });
+    const before = told.length;
+    await clock.advance(pollMs);
+    expect(judged(strict).errorRate.absence?.reason).to.equal('Empty');
+    expect(told.length).to.be.above(before);
+    expect(poller.read('mesh/shop')?.observedAtMs).to.be.at.least(clock.nowMs() - pollMs - 2_000);
+  });
+
+  it('takes more pods than were ever listed for somebody else’s', async () => {
+    source.revisions.set('mesh/shop-b', () => 0);
+    watch(target({ canaryPods: [] }));
+    await clock.advance(pollMs);
+    expect(judged().errorRate.absence).to.include({ reason: 'AmbiguousSource' });
+  });
+
+  it('forgets a canary', async () => {
+    source.revisions.set('mesh/shop-b', () => 0);
+    watch();
+    await clock.advance(pollMs);
+    poller.forget('mesh/shop');
+    source.asked.length = 0;
+    await clock.advance(60_000);
+    expect(source.asked).to.deep.equal([]);
+    expect(poller.read('mesh/shop')).to.equal(null);
+  });
+
+  it('drops what it knows when a new attempt begins', async () => {
+    source.revisions.set('mesh/shop-b', () => 0.3);
+    watch();
+    await clock.advance(9_000);
+    expect(judged().errorRate.level).to.equal('Breach');
+    watch(target({ attemptStartMs: clock.nowMs() }));
+    expect(poller.read('mesh/shop')).to.equal(null);
+    await clock.advance(100);
+    expect(judged().errorRate.level).to.equal('Unknown');
+  });
+
+  it('asks nothing more once it was stopped, and leaves no timer', async () => {
+    source.revisions.set('mesh/shop-b', () => 0.3);
+    watch();
+    await clock.advance(12_000);
+    await poller.stop();
+    source.asked.length = 0;
+    await clock.advance(60_000);
+    expect(source.asked).to.deep.equal([]);
+    expect(clock.pendingTimers).to.equal(0);
+  });
+
+  it('says why signals can not be judged on a server', () => {
+    expect(poller.problemOf(null, signals)).to.equal(null);
+    expect(poller.problemOf('other', signals)).to.include({ reason: 'UnknownServer' });
+    const hasty = poller.problemOf(null, signalsOf('4s'));
+    expect(hasty).to.include({ reason: 'HoldShorterThanScrapeAllows' });
+  });
+});

@@ -1,0 +1,73 @@
+// The text of queries: what comes from outside stays inside its quotes, and the same targets give
+// the same text.
+import { expect } from 'chai';
+import fc from 'fast-check';
+import {
+  escapeRegex,
+  freshnessQuery,
+  latencyQuery,
+  quote,
+  replicaSetOfPod,
+  requestsQuery,
+} from '../../src/sources/queries.ts';
+
+/** What a PromQL string literal means, by Go's rules for what quote() writes. */
+function unquote(literal: string): string {
+  expect(literal).to.match(/^"(?:[^"\\\n]|\\.)*"$/s);
+  return literal.slice(1, -1).replaceAll(/\\(?:x([0-9a-f]{2})|(.))/g, (_, code, letter) => {
+    if (code !== undefined) return String.fromCharCode(parseInt(String(code), 16));
+    return letter === 'n' ? '\n' : String(letter);
+  });
+}
+
+describe('a query', () => {
+  it('quotes any text so that it means itself', () => {
+    const text = fc.string({
+      unit: fc.oneof(fc.constantFrom('"', '\\', '\n', '\0', '}'), fc.string()),
+    });
+    fc.assert(
+      fc.property(text, (value) => {
+        expect(unquote(quote(value))).to.equal(value.toWellFormed());
+      }),
+    );
+  });
+
+  it('escapes any text so that it matches itself alone', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (value, other) => {
+        const expression = new RegExp(`^(?:${escapeRegex(value)})$`, 's');
+        expect(expression.test(value)).to.equal(true);
+        expect(expression.test(other)).to.equal(other === value);
+      }),
+    );
+  });
+
+  it('lets no matcher of the configuration out of its quotes', () => {
+    const scope = { kind: 'namespaces', namespaces: ['mesh'] } as const;
+    const query = freshnessQuery(scope, { cluster: 'a"} or vector(1) #' });
+    expect(query).to.include('cluster="a\\"} or vector(1) #"');
+  });
+
+  it('asks about the pods of a ReplicaSet and of no other whose name begins so', () => {
+    const replicaSets = ['shop-b', 'shop-a'];
+    const query = latencyQuery({ kind: 'replicaSets', namespace: 'mesh', replicaSets }, {}, 60_000);
+    const [, expression = ''] = /pod=~"([^"]*)"/.exec(query) ?? [];
+    const pods = new RegExp(`^(?:${expression})$`);
+    expect(pods.test('shop-a-bcdfg')).to.equal(true);
+    expect(pods.test('shop-a-x-bcdfg')).to.equal(false);
+    expect(pods.test('shop-a-bcdfgh')).to.equal(false);
+    expect(query).to.include('[60s]').and.to.include('namespace="mesh"');
+  });
+
+  it('is the same text whatever the order of its targets', () => {
+    const of = (...namespaces: string[]): string =>
+      requestsQuery({ kind: 'namespaces', namespaces }, {}, 2_500);
+    expect(of('b', 'a', 'b')).to.equal(of('a', 'b'));
+    expect(of('a')).to.include('[2500ms]');
+  });
+
+  it('knows the ReplicaSet of a pod by its name', () => {
+    expect(replicaSetOfPod('shop-5d8c9bcdfg-x7x2z')).to.equal('shop-5d8c9bcdfg');
+    expect(replicaSetOfPod('shop-0')).to.equal(null);
+  });
+});
