@@ -221,6 +221,20 @@ describe('the decision', () => {
       expect(cluster.revisions.get('aaaaaaaaaa')?.replicas).to.equal(4);
     });
 
+    it('turns no service and drains no pod before the routes were read back', () => {
+      canaryInTraffic(cluster);
+      breaching(cluster, 7);
+      cluster.routesLag = true;
+      for (let second = 0; second < 20; second++) {
+        expect(cluster.pass().phase).to.equal('RollingBack');
+        cluster.nowMs += 1000;
+      }
+      expect(cluster.services.canary).to.equal('b');
+      expect(cluster.revisions.get('b')?.replicas).to.equal(1);
+      cluster.routesLag = false;
+      expect(cluster.settle().phase).to.equal('RolledBack');
+    });
+
     it('keeps the pods of a canary for the drain delay', () => {
       canaryInTraffic(cluster);
       breaching(cluster, 7);

@@ -76,6 +76,8 @@ export class FakeCluster {
   action: ParsedAction = { kind: 'none' };
   evidence: RevisionEvidence | null = null;
   routeAccepted = true;
+  /** Whether the routes, read back, still show the weights of before. */
+  routesLag = false;
   finalizing = false;
   hasFinalizer = false;
   /** Revisions whose pods never get ready, with what their containers wait for. */
@@ -266,7 +268,7 @@ export class FakeCluster {
         return done;
       case 'readBack':
         this.#version--;
-        return this.route.canaryWeight === 0
+        return this.route.canaryWeight === 0 && !this.routesLag
           ? { ...done, changed: false }
           : { kind: 'notYet', command, message: 'the route still gives the canary weight' };
       case 'createReplicaSet':

@@ -20,18 +20,25 @@ describe('a verdict', () => {
     cluster.evidence = null;
   };
 
-  it('stands against the revision by any one witness', () => {
-    rejected();
-    const whole = structuredClone(cluster.status);
-    cluster.status = undefined;
-    expect(cluster.settle().phase).to.equal('RolledBack');
-    cluster.status = whole;
-    cluster.revisions.delete('b');
-    expect(cluster.settle().phase).to.equal('RolledBack');
-    Object.assign(cluster.route, { verdict: null, mark: null, incident: null });
-    expect(cluster.settle().phase).to.equal('RolledBack');
-    expect(cluster.route.canaryWeight).to.equal(0);
-  });
+  const lose = {
+    status: () => (cluster.status = undefined),
+    replicaSet: () => cluster.revisions.delete('b'),
+    route: () => Object.assign(cluster.route, { verdict: null, mark: null, incident: null }),
+  };
+  for (const [witness, lost] of [
+    ['route', [lose.status, lose.replicaSet]],
+    ['ReplicaSet', [lose.status, lose.route]],
+    ['status', [lose.replicaSet, lose.route]],
+  ] as const) {
+    it(`stands against the revision by the ${witness} alone`, () => {
+      rejected();
+      for (const one of lost) one();
+      const before = cluster.weightWrites.length;
+      expect(cluster.settle().phase).to.equal('RolledBack');
+      expect(cluster.weightWrites.slice(before).every(({ weight }) => weight === 0)).to.equal(true);
+      expect(cluster.status?.rejected?.[0]).to.include({ revision: 'b' });
+    });
+  }
 
   it('writes a lost incident again', () => {
     rejected();
