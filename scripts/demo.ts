@@ -10,7 +10,6 @@ import { stringify } from 'yaml';
 import type { Incident } from '../src/api/schema.ts';
 import { startCluster } from '../test/cluster/cluster.ts';
 import { reachClusterFromHost } from '../test/cluster/hostAccess.ts';
-import { startLoad } from '../test/cluster/load/generator.ts';
 import type { Load } from '../test/cluster/load/generator.ts';
 import type { LoadReport } from '../test/cluster/load/report.ts';
 import type { OperatorHandle } from '../test/cluster/operator.ts';
@@ -125,12 +124,7 @@ async function run(): Promise<void> {
       await stage.applyAll(stage.template('v1'), spec);
       await stage.phase('Stable');
     });
-    load = startLoad({
-      url: stage.cluster.gatewayUrl ?? '',
-      hostHeader: stage.hostname,
-      requestsPerSecond,
-      durationSeconds: 300,
-    });
+    load = await stage.startLoad(requestsPerSecond);
     const sending = load;
     const record = await watch.time('v2: good for 15 s, then 30 % of it fails', async () => {
       await delay(2_000);

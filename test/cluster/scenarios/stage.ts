@@ -1,9 +1,12 @@
 // What scenarios share: a namespace with an X0ttaDeployment, its Service and route, an operator of
 // its own, and words for what a scenario waits for and asserts. It asserts nothing itself.
 import { readFileSync } from 'node:fs';
+import { request } from 'undici';
 import type { Status, X0ttaDeployment } from '../../../src/api/schema.ts';
 import type { Cluster } from '../cluster.ts';
 import { gatewayRef } from '../gateway.ts';
+import { startLoad } from '../load/generator.ts';
+import type { Load } from '../load/generator.ts';
 import { startOperator } from '../operator.ts';
 import type { OperatorHandle } from '../operator.ts';
 import { waitFor } from '../process.ts';
@@ -93,6 +96,18 @@ export class Stage {
       'pollInterval: 1s',
     ].join('\n');
     return startOperator(this.cluster, { configYaml, ...(apiUrl === undefined ? {} : { apiUrl }) });
+  }
+
+  /** Requests through the gateway, from when it has taken the route up. */
+  async startLoad(requestsPerSecond: number): Promise<Load> {
+    const url = this.cluster.gatewayUrl ?? '';
+    const hostHeader = this.hostname;
+    await waitFor('the gateway to serve the route', async () => {
+      const answer = await request(url, { headers: { host: hostHeader } });
+      await answer.body.dump();
+      return answer.statusCode === 200;
+    });
+    return startLoad({ url, hostHeader, requestsPerSecond, durationSeconds: 300 });
   }
 
   get #path(): string {
