@@ -73,7 +73,7 @@ describe('the writes', () => {
     expect(requests[0]?.path).to.match(/x0ttadeployments\/shop-b\/status$/);
   });
 
-  it('change annotations and size of a ReplicaSet at once; a verdict needs no version', async () => {
+  it('change annotations and size at once; a verdict needs no version', async () => {
     await writes.patchReplicaSet({ ...which, resourceVersion: null }, { a: 'b' }, 3);
     expect(requests).to.have.lengthOf(1);
     expect(requests[0]?.body).to.deep.equal({
