@@ -193,13 +193,16 @@ function anyMark(s: Situation): RolloutMark {
 
 /** The canary has weight but no available pod: no verdict, but no traffic either. */
 export const canaryHasNoPods: Check = (s) => {
-  if (!s.canaryActive || s.canary === null || s.carried === 0 || s.canary.available > 0)
-    return null;
+  const { revision } = s.obs.desired;
+  const isGone = s.canary === null && s.inCanaryRole === revision;
+  const isEmpty = s.canaryActive && s.canary?.available === 0;
+  if (s.carried === 0 || (!isGone && !isEmpty)) return null;
+  const mark = s.canary === null ? anyMark(s) : markOf(s.obs, s.canary);
   return {
     phase: 'Progressing',
     reason: 'WaitingForPods',
-    message: `No pod of revision ${s.canary.revision} is available; its weight is 0 until one is.`,
-    commands: [lower(0, markOf(s.obs, s.canary), 'none', null)],
+    message: `No pod of revision ${revision} is available; its weight is 0 until one is.`,
+    commands: [lower(0, mark, 'none', null)],
   };
 };
 

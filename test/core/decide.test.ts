@@ -309,6 +309,18 @@ describe('the decision', () => {
       expect(cluster.route).to.include({ canaryWeight: 0, verdict: 'none' });
     });
 
+    it('gives a canary whose ReplicaSet was deleted no weight, then begins again', () => {
+      canaryInTraffic(cluster);
+      cluster.revisions.delete('b');
+      const before = cluster.carriedOut.length;
+      cluster.settle();
+      const order = kinds(cluster.carriedOut.slice(before));
+      expect(order[0]).to.equal('setWeights 0');
+      expect(order).to.include('createReplicaSet');
+      expect(cluster.record('b').attempt).to.equal(2);
+      expect(cluster.route.canaryWeight).to.equal(20);
+    });
+
     it('takes a newer template only after the older canary has no weight', () => {
       canaryInTraffic(cluster);
       const before = cluster.carriedOut.length;
