@@ -2,13 +2,7 @@
 // status. The schemas stand in spec.ts and status.ts; the CRD is made from them in crd.ts.
 
 import type { z } from 'zod';
-import type {
-  limitSchema,
-  rollbackLimitSchema,
-  signalSchema,
-  specSchema,
-  templateSchema,
-} from './spec.ts';
+import type { limitSchema, signalSchema, specSchema, templateSchema } from './spec.ts';
 import type {
   conditionSchema,
   incidentSchema,
@@ -16,7 +10,6 @@ import type {
   phaseSchema,
   signalStatusSchema,
   statusSchema,
-  stepStatusSchema,
 } from './status.ts';
 
 /** T with every property and element readonly, as objects from the API server are treated. */
@@ -34,8 +27,6 @@ export type SpecInput = DeepReadonly<z.input<typeof specSchema>>;
 export type Template = DeepReadonly<z.infer<typeof templateSchema>>;
 export type SignalSpec = DeepReadonly<z.infer<typeof signalSchema>>;
 export type LimitSpec = DeepReadonly<z.infer<typeof limitSchema>>;
-export type RollbackLimitSpec = DeepReadonly<z.infer<typeof rollbackLimitSchema>>;
-export type StepSpec = Spec['canary']['steps'][number];
 export type RouteSpec = Spec['traffic']['gatewayAPI']['routes'][number];
 export type Unit = NonNullable<SignalSpec['unit']>;
 export type NoDataPolicy = NonNullable<SignalSpec['noData']>;
@@ -44,7 +35,6 @@ export type Status = DeepReadonly<z.infer<typeof statusSchema>>;
 export type Phase = z.infer<typeof phaseSchema>;
 export type Level = z.infer<typeof levelSchema>;
 export type RoleStatus = NonNullable<Status['stable']>;
-export type StepStatus = DeepReadonly<z.infer<typeof stepStatusSchema>>;
 export type SignalStatus = DeepReadonly<z.infer<typeof signalStatusSchema>>;
 export type Condition = DeepReadonly<z.infer<typeof conditionSchema>>;
 export type Incident = DeepReadonly<z.infer<typeof incidentSchema>>;

@@ -69,11 +69,6 @@ export function isNotFound(error: unknown): error is KubeError {
   return error instanceof KubeError && error.status === 404;
 }
 
-/** True for a create whose name is taken. */
-export function isAlreadyExists(error: unknown): error is KubeError {
-  return error instanceof KubeError && error.status === 409 && error.reason === 'AlreadyExists';
-}
-
 /** True for 409, 412 and failed patch tests: look at the live object and plan again. */
 export function isConflict(error: unknown): error is KubeError {
   return error instanceof KubeError && error.kind === 'conflict';

@@ -17,16 +17,12 @@ export interface Exposition {
 /** What other rooms tell, without knowing how it is counted. Durations are in seconds. */
 export interface Metrics {
   observeReconcile(result: ReconcileResult, seconds: number): void;
-  /** `status` is that of the answer; 0 when there was none. */
-  observeKubeRequest(method: string, status: number): void;
   /** `server` is a name of the configuration, `result` why there was no evidence. */
   observeQuery(server: string, result: 'ok' | AbsenceReason): void;
   /** The name of the check that decided a pass. */
   countDecision(check: string): void;
   /** An alert that no runbook row names, as custom signals have, is counted as CUSTOM. */
   countIncident(alert: string): void;
-  /** From the moment at which a hold was complete to the acknowledged patch of the routes. */
-  observeTrafficMoved(seconds: number): void;
   /** Asked at each scrape. Call once. */
   watchQueue(stats: () => WorkQueueStats): void;
   /** Asked at each scrape: how many objects are in each phase. Call once. */
@@ -34,7 +30,6 @@ export interface Metrics {
   exposition(): Promise<Exposition>;
 }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'WATCH'];
 const ALERTS = [
   'HIGH_ERROR_RATE',
   'HIGH_LATENCY',
@@ -45,24 +40,18 @@ const ALERTS = [
   'ROLLBACK',
 ];
 const PASS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
-const MOVE_SECONDS = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120];
 
 /** A registry of its own, with the metrics of the process in it. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const { passes, moves } = createHistograms(registry);
-  const { requests, queries, decisions, incidents } = createCounters(registry);
+  const passes = createPasses(registry);
+  const { queries, decisions, incidents } = createCounters(registry);
   return {
     observeReconcile: (result, seconds) => passes.observe({ result }, seconds),
-    observeKubeRequest(method, status) {
-      const known = METHODS.includes(method) ? method : 'other';
-      requests.inc({ method: known, code: statusClass(status) });
-    },
     observeQuery: (server, result) => queries.inc({ server, result }),
     countDecision: (check) => decisions.inc({ check }),
     countIncident: (alert) => incidents.inc({ alert: ALERTS.includes(alert) ? alert : 'CUSTOM' }),
-    observeTrafficMoved: (seconds) => moves.observe(Math.max(0, seconds)),
     watchQueue(stats) {
       addGauge(registry, 'x0tta_queue_keys', 'Keys of the work queue, by state.', 'state', () => {
         const { urgentReady, normalReady, delayed, processing, failing } = stats();
@@ -78,34 +67,19 @@ export function createMetrics(): Metrics {
   };
 }
 
-function createHistograms(registry: Registry) {
-  const registers = [registry];
-  return {
-    passes: new Histogram({
-      name: 'x0tta_reconcile_seconds',
-      help: 'Duration of one pass over one object, by its result.',
-      labelNames: ['result'],
-      buckets: PASS_SECONDS,
-      registers,
-    }),
-    moves: new Histogram({
-      name: 'x0tta_rollback_traffic_seconds',
-      help: 'From the moment a rollback limit had held for its time to the patch of the routes.',
-      buckets: MOVE_SECONDS,
-      registers,
-    }),
-  };
+function createPasses(registry: Registry) {
+  return new Histogram({
+    name: 'x0tta_reconcile_seconds',
+    help: 'Duration of one pass over one object, by its result.',
+    labelNames: ['result'],
+    buckets: PASS_SECONDS,
+    registers: [registry],
+  });
 }
 
 function createCounters(registry: Registry) {
   const registers = [registry];
   return {
-    requests: new Counter({
-      name: 'x0tta_kube_requests_total',
-      help: 'Requests to the API server, by method and class of the answer.',
-      labelNames: ['method', 'code'],
-      registers,
-    }),
     queries: new Counter({
       name: 'x0tta_metric_queries_total',
       help: 'Queries to metric servers, by server and by ok or why there was no evidence.',
@@ -144,9 +118,4 @@ function addGauge(
       for (const [value, number] of Object.entries(read())) gauge.set({ [label]: value }, number);
     },
   });
-}
-
-function statusClass(status: number): string {
-  const hundreds = Math.floor(status / 100);
-  return hundreds >= 1 && hundreds <= 5 ? `${hundreds}xx` : 'none';
 }

@@ -54,12 +54,6 @@ class GatewayApi implements TrafficProvider {
     return target.routes.map(({ name }) => viewOrNull(this.#stored(target, name), target));
   }
 
-  readLive(target: TrafficTarget): Promise<readonly (RouteView | null)[]> {
-    return Promise.all(
-      target.routes.map(async ({ name }) => viewOrNull(await this.#live(target, name), target)),
-    );
-  }
-
   carryOut(
     target: TrafficTarget,
     views: readonly (RouteView | null)[],
@@ -81,26 +75,15 @@ class GatewayApi implements TrafficProvider {
   }
 
   async readBack(target: TrafficTarget): Promise<ReadBack> {
-    const views = await this.readLive(target);
+    const views = await Promise.all(
+      target.routes.map(async ({ name }) => viewOrNull(await this.#live(target, name), target)),
+    );
     const carrying = views.filter((view) => view !== null && carriedBy(view) > 0);
     const told = carrying.map((view) => {
       const share = view === null ? 0 : carriedBy(view);
       return `HTTPRoute ${view?.name ?? ''} gives ${share} % to ${target.service}-canary`;
     });
     return { atZero: carrying.length === 0, message: told.join('; '), views };
-  }
-
-  snippet(target: TrafficTarget, route: string): string {
-    const rules = this.#stored(target, route)?.spec.rules ?? [];
-    const { stable, canary } = servicePair(target.service);
-    const names = [target.service, stable, canary];
-    const known = rules
-      .flatMap(({ backendRefs = [] }) => backendRefs)
-      .find(({ name, port }) => names.includes(name) && port !== undefined);
-    const port = known?.port ?? `<port of ${target.service}>`;
-    const line = (name: string, weight: number): string =>
-      `- {group: "", kind: Service, name: ${name}, port: ${port}, weight: ${weight}}\n`;
-    return `backendRefs:\n${line(stable, 100)}${line(canary, 0)}`;
   }
 
   async #raise(

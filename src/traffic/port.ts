@@ -44,9 +44,6 @@ export interface TrafficProvider {
   /** As last seen; asks nobody. Does not know `otherManager`. */
   read(target: TrafficTarget): readonly (RouteView | null)[];
 
-  /** Asked of the API server; the next `read` is at least as new. Rejects when one GET fails. */
-  readLive(target: TrafficTarget): Promise<readonly (RouteView | null)[]>;
-
   /**
    * Brings all routes to what is desired, side by side; those that are so already are left alone.
    * Never rejects.
@@ -69,9 +66,6 @@ export interface TrafficProvider {
    */
   release(target: TrafficTarget): Promise<readonly RouteOutcome[]>;
 
-  /** Rejects when one GET fails. */
+  /** Asks the API server; the next `read` is at least as new. Rejects when one GET fails. */
   readBack(target: TrafficTarget): Promise<ReadBack>;
-
-  /** What to paste into a route's rule that should be split: YAML, with a line feed at its end. */
-  snippet(target: TrafficTarget, route: string): string;
 }

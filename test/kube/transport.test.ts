@@ -2,7 +2,6 @@
 import { expect } from 'chai';
 import { getEventListeners } from 'node:events';
 import {
-  isAlreadyExists,
   isConflict,
   isExpired,
   isFailedPatchTest,
@@ -114,7 +113,6 @@ describe('transport', () => {
       const error = await failure(client.request(GET));
       expect(error).to.include({ kind, status, reason, message: `words of ${reason}` });
       expect(isNotFound(error)).to.equal(status === 404);
-      expect(isAlreadyExists(error)).to.equal(reason === 'AlreadyExists');
       expect(isConflict(error)).to.equal(status === 409);
       expect(isExpired(error)).to.equal(status === 410);
       expect(isFailedPatchTest(error)).to.equal(false);

@@ -58,7 +58,6 @@ describe('the commands of a pass', () => {
       },
       traffic: {
         read: () => [],
-        readLive: async () => [],
         carryOut: async () => {
           calls.push('routes');
           return [routes];
@@ -68,7 +67,6 @@ describe('the commands of a pass', () => {
           calls.push('readBack');
           return { atZero, message: 'the canary has 20', views: [] };
         },
-        snippet: () => '',
       },
     };
   };

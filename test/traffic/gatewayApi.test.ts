@@ -175,17 +175,8 @@ describe('gatewayApi', () => {
   it('names who overwrote the weights', async () => {
     await raise(5);
     routes.edit('web', (route) => ({ ...route, spec: { rules: [splitRule(100, 0)] } }), 'argocd');
-    expect((await provider.readLive(target))[0]?.otherManager).to.equal('argocd');
+    expect((await provider.readBack(target)).views[0]?.otherManager).to.equal('argocd');
     await raise(5);
-    expect((await provider.readLive(target))[0]?.otherManager).to.equal(null);
-  });
-
-  it('gives a snippet with the port that the route has, or a place for it', () => {
-    expect(provider.snippet(target, 'web')).to.equal(
-      'backendRefs:\n' +
-        '- {group: "", kind: Service, name: web-stable, port: 8080, weight: 100}\n' +
-        '- {group: "", kind: Service, name: web-canary, port: 8080, weight: 0}\n',
-    );
-    expect(provider.snippet(target, 'missing')).to.include('port: <port of web>, weight: 100');
+    expect((await provider.readBack(target)).views[0]?.otherManager).to.equal(null);
   });
 });
