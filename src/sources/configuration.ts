@@ -2,7 +2,7 @@
 // in, settings out; every error names the line and what would be right.
 import { isCollection, isNode, LineCounter, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseDuration } from '../api/quantities.ts';
 import type { ServerSettings } from './port.ts';
 

@@ -2,7 +2,7 @@
 // throws, and no answer is trusted further than it was checked.
 import axios, { AxiosError } from 'axios';
 import type { AxiosResponse } from 'axios';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Absence, AbsenceReason } from '../core/evidence.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { absence } from './port.ts';
