@@ -1,7 +1,7 @@
 // The CustomResourceDefinition, made from the zod schemas: JSON Schema by zod, then a pass that
 // leaves only what a structural schema may hold. It writes no file; scripts/generate.ts does.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { GROUP, KIND, PLURAL, SHORT_NAME, VERSION } from './names.ts';
 import { nameFits, validations } from './rules.ts';
 import { specSchema } from './spec.ts';

@@ -1,7 +1,7 @@
 // The spec of an X0ttaDeployment: fields, defaults and bounds, with the CEL rules of rules.ts
 // beside the field they guard. It holds schemas only; what is left out resolves in defaults.ts.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_SERVICE_LENGTH, MAX_SIGNALS } from './limits.ts';
 import * as rules from './rules.ts';
 

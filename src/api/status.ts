@@ -2,7 +2,7 @@
 // as annotations on ReplicaSets and routes (names.ts). It holds schemas only; core folds the
 // values.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   MAX_EVIDENCE_SAMPLES,
   MAX_INCIDENTS,
