@@ -103,6 +103,29 @@ describe('judging real traffic', function () {
     expect(Object.keys(versions)).to.have.members(['v1', 'v2']);
   });
 
+  it('takes the traffic back from a canary that is slow', async () => {
+    await roll('v2', { LATENCY_MS: '800' });
+    const { incidents } = await stage.phase('RolledBack');
+    expect(incidents?.[0]).to.include({ alert: 'HIGH_LATENCY', signal: 'latencyP95' });
+    expect(await stage.weights()).to.deep.equal([100, 0]);
+  });
+
+  it('takes the traffic back on a query of the user', async () => {
+    const rate = 'rate(pqc_handshake_failure_total[4s])';
+    const query = `sum by (namespace, replicaset) (
+      label_replace(${rate}, "replicaset", "$1", "pod", "(.+)-[^-]{5}"))`;
+    const rollback = { above: '1', for: '6s' };
+    const signals = [{ name: 'handshakeFailures', unit: 'perSecond', query, rollback }];
+    await roll('v2', { PQC_FAILURES_PER_SECOND: '3' }, { ...longStep, signals });
+    const { incidents } = await stage.phase('RolledBack');
+    expect(incidents?.[0]).to.include({
+      alert: 'HANDSHAKE_FAILURES',
+      signal: 'handshakeFailures',
+      query,
+    });
+    expect(parseFloat(incidents?.[0]?.value ?? '')).to.be.within(2, 4);
+  });
+
   it('scenario 5: forgives a breach that is over before its hold', async () => {
     await roll('v2', { ...bad, ERROR_AFTER_SECONDS: '8', ERROR_FOR_SECONDS: '3' });
     const breached = await stage.status('a level above warning', ({ signals }) => {
