@@ -104,7 +104,7 @@ async function keep(stage: Stage): Promise<void> {
   console.log(`  export KUBECONFIG=${kubeconfig}`);
   console.log(`  ${stage.cluster.binaries('kubectl')} get x0tta -n ${stage.namespace} -o wide`);
   console.log(`  curl -H 'Host: ${stage.hostname}' ${gatewayUrl}/`);
-  console.log(`  curl ${prometheusUrl}/api/v1/query?query=http_requests_total`);
+  console.log(`  curl '${prometheusUrl}/api/v1/query?query=http_requests_total'`);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
