@@ -11,7 +11,7 @@ import { endpointsHold } from './settle.ts';
 import { stopsAdvance } from './signals.ts';
 import type { RunningStep, Situation } from './situation.ts';
 import { carriedBy, markOf, podsForWeight, rejectedAttempt, sameMark } from './situation.ts';
-import { beginAttempt } from './takeAway.ts';
+import { beginAttempt, lower } from './takeAway.ts';
 import { rfc3339 } from './text.ts';
 
 interface Rollout {
@@ -143,17 +143,7 @@ export const canaryServiceIsElsewhere: Check = duringRollout((s, { canary }) => 
   const mark = markOf(s.obs, canary);
   return {
     ...finding,
-    commands: [
-      {
-        kind: 'setWeights',
-        guard: 'lower',
-        canaryWeight: 0,
-        mark,
-        verdict: 'none',
-        incident: null,
-      },
-      { kind: 'readBack' },
-    ],
+    commands: [lower(0, mark, 'none', null), { kind: 'readBack' }],
   };
 });
 

@@ -5,6 +5,7 @@ import type { Command, EndpointsView, RevisionView } from './model.ts';
 import { whyNot } from './podHealth.ts';
 import type { Situation } from './situation.ts';
 import { markOf } from './situation.ts';
+import { lower } from './takeAway.ts';
 
 /** Whether a service's ready addresses are there and belong to one revision's pods alone. */
 export function endpointsHold(
@@ -113,17 +114,7 @@ function routesReturnTo(s: Situation, stable: RevisionView): Finding {
     message: wasStable
       ? 'Another writer gave the canary service weight; it is taken back.'
       : `Revision ${stable.revision} is stable; its routes go to the stable service.`,
-    commands: [
-      {
-        kind: 'setWeights',
-        guard: 'lower',
-        canaryWeight: 0,
-        mark,
-        verdict: 'none',
-        incident: null,
-      },
-      { kind: 'readBack' },
-    ],
+    commands: [lower(0, mark, 'none', null), { kind: 'readBack' }],
   };
 }
 

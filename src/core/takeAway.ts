@@ -221,7 +221,8 @@ export const routeLostItsMark: Check = (s) => {
   };
 };
 
-function lower(
+/** Takes traffic away: it pins the names of the routes' backends, not their versions. */
+export function lower(
   canaryWeight: number,
   mark: RolloutMark,
   verdict: 'none' | 'rejected',

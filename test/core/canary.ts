@@ -1,7 +1,25 @@
-// What the tests of the decision begin with: a spec with short holds, and a canary in traffic.
+// What the tests of core begin with: a signal, a spec with short holds, and a canary in traffic.
 import { expect } from 'chai';
+import type { ResolvedSignal } from '../../src/api/defaults.ts';
 import { evidenceOf } from './fakeCluster.ts';
 import type { FakeCluster } from './fakeCluster.ts';
+
+export const errorRate: ResolvedSignal = {
+  name: 'errorRate',
+  alert: 'HIGH_ERROR_RATE',
+  kind: 'errorRate',
+  unit: 'ratio',
+  direction: 'above',
+  warning: 0.01,
+  critical: 0.05,
+  rollback: 0.1,
+  forSeconds: 10,
+  minRequests: 50,
+  noData: 'Hold',
+  windowSeconds: null,
+  query: null,
+  needed: true,
+};
 
 export const spec = {
   replicas: 4,

@@ -6,24 +6,9 @@ import type { ResolvedSignal } from '../../src/api/defaults.ts';
 import { judgeBreach, judgeHealth } from '../../src/core/holds.ts';
 import type { BreachHold } from '../../src/core/holds.ts';
 import type { JudgedPoint } from '../../src/core/signals.ts';
+import { errorRate } from './canary.ts';
 import type { Level } from '../../src/api/schema.ts';
 
-const signal: ResolvedSignal = {
-  name: 'errorRate',
-  alert: 'HIGH_ERROR_RATE',
-  kind: 'errorRate',
-  unit: 'ratio',
-  direction: 'above',
-  warning: 0.01,
-  critical: 0.05,
-  rollback: 0.1,
-  forSeconds: 10,
-  minRequests: 50,
-  noData: 'Hold',
-  windowSeconds: null,
-  query: null,
-  needed: true,
-};
 const nowMs = 1_000_000;
 const levels: Readonly<Record<string, Level>> = {
   B: 'Breach',
@@ -48,7 +33,7 @@ function points(text: string, requestsPerSecond: number | null = 10): JudgedPoin
 }
 
 function breach(text: string, change: Partial<ResolvedSignal> = {}, perSecond = 10): BreachHold {
-  return judgeBreach({ ...signal, ...change }, points(text, perSecond), 1, nowMs);
+  return judgeBreach({ ...errorRate, ...change }, points(text, perSecond), 1, nowMs);
 }
 
 describe('a breach', () => {
@@ -86,7 +71,9 @@ describe('a breach', () => {
   });
 
   it('does not look at points that are later than now', () => {
-    expect(judgeBreach(signal, points('BBBBBBBBBBB'), 1, nowMs - 1_000).state).to.equal('suspect');
+    expect(judgeBreach(errorRate, points('BBBBBBBBBBB'), 1, nowMs - 1_000).state).to.equal(
+      'suspect',
+    );
   });
 
   it('is never held with a clear point in its hold, or with fewer points than 80 %', () => {
@@ -105,7 +92,7 @@ describe('a breach', () => {
 describe('a healthy hold', () => {
   const health = (text: string, seconds = 10, perSecond: number | null = 10) =>
     judgeHealth(
-      signal,
+      errorRate,
       points(text, perSecond),
       1,
       nowMs - (text.length - 1) * 1000,

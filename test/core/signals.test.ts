@@ -3,23 +3,8 @@ import { expect } from 'chai';
 import type { ResolvedSignal } from '../../src/api/defaults.ts';
 import { interpolateQuantile, judgePoints } from '../../src/core/signals.ts';
 import type { JudgedPoint } from '../../src/core/signals.ts';
+import { errorRate } from './canary.ts';
 
-const errorRate: ResolvedSignal = {
-  name: 'errorRate',
-  alert: 'HIGH_ERROR_RATE',
-  kind: 'errorRate',
-  unit: 'ratio',
-  direction: 'above',
-  warning: 0.01,
-  critical: 0.05,
-  rollback: 0.1,
-  forSeconds: 10,
-  minRequests: 50,
-  noData: 'Hold',
-  windowSeconds: null,
-  query: null,
-  needed: true,
-};
 const latency: ResolvedSignal = {
   ...errorRate,
   name: 'latencyP95',
