@@ -36,8 +36,8 @@ function duringRollout(check: (s: Situation, r: Rollout) => Finding | null): Che
   };
 }
 
-function stepName({ number, weight }: RunningStep, s: Situation): string {
-  return `step ${number}/${s.policy.steps.length + 1} (${weight} %)`;
+function stepName({ number, weight, final }: RunningStep, s: Situation): string {
+  return final ? 'the last step (100 %)' : `step ${number}/${s.policy.steps.length} (${weight} %)`;
 }
 
 function record(canary: RevisionView, fields: Partial<RevisionRecord>): Finding['commands'] {
