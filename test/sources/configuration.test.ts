@@ -44,7 +44,30 @@ describe('the configuration', () => {
     ['no server', 'servers: []\n', /^x0tta\.yaml:1:10: servers: needs at least one server$/],
     ['broken YAML', 'servers: [\n', /^x0tta\.yaml:2:1: /],
     ['an unknown field', `${one}    scrape: 1s\n`, /^x0tta\.yaml:2:5: servers\.0: .*scrape/],
-    ['a duration', `${one}    lag: soon\n`, /^x0tta\.yaml:4:10: servers\.0\.lag: /],
+    ['a list', '- name: main\n', /^x0tta\.yaml:1:1: the file: /],
+    ['two documents', `${one}---\n${one}`, /^x0tta\.yaml:4:1: /],
+    ['a field that is there twice', `${one}    url: http://b\n`, /^x0tta\.yaml:4:5: /],
+    ['a name', "servers:\n  - {name: Main, url: 'http://b'}\n", /^x0tta\.yaml:2:12: .*DNS label/],
+    ['a missing name', "servers:\n  - url: 'http://b'\n", /^x0tta\.yaml:2:5: servers\.0\.name: /],
+    ['a missing address', 'servers:\n  - name: main\n', /^x0tta\.yaml:2:5: servers\.0\.url: /],
+    ['a duration', `${one}    lag: soon\n`, /^x0tta\.yaml:4:10: servers\.0\.lag: "soon" is not/],
+    ['a number of nothing', `${one}    lag: 5\n`, /^x0tta\.yaml:4:10: servers\.0\.lag: /],
+    ['a negative lag', `${one}    lag: -1s\n`, /^x0tta\.yaml:4:10: servers\.0\.lag: /],
+    [
+      'a scrape interval that no window can follow',
+      `${one}    scrapeInterval: 999ms\n`,
+      /^x0tta\.yaml:4:21: servers\.0\.scrapeInterval: 999ms is under 1 s$/,
+    ],
+    [
+      'a time-out that no answer can keep',
+      `${one}    timeout: 99ms\n`,
+      /^x0tta\.yaml:4:14: servers\.0\.timeout: 99ms is under 0\.1 s$/,
+    ],
+    [
+      'a matcher that is no text',
+      `${one}    matchers: {cluster: 5}\n`,
+      /^x0tta\.yaml:4:25: servers\.0\.matchers\.cluster: /,
+    ],
     [
       'a short poll',
       `${one}pollInterval: 10ms\n`,
@@ -77,9 +100,51 @@ describe('the configuration', () => {
     });
   }
 
-  it('does not repeat an address that may hold a password', () => {
-    const message = errorOf('servers:\n  - {name: main, url: "http://me:secret@host/"}\n');
-    expect(message).to.match(/^x0tta\.yaml:2:23: servers\.0\.url: /);
-    expect(message).to.not.include('secret');
+  it('takes the least that is allowed', () => {
+    const least = '    scrapeInterval: 1s\n    lag: 0s\n    timeout: 100ms\npollInterval: 1s\n';
+    const { servers, pollIntervalMs } = parseConfiguration(one + least, 'x0tta.yaml');
+    expect(servers[0]).to.deep.include({ scrapeIntervalMs: 1_000, lagMs: 0, timeoutMs: 100 });
+    expect(pollIntervalMs).to.equal(1_000);
   });
+
+  it('has the default server that it names among several', () => {
+    const second = "  - {name: second, url: 'http://b'}\ndefaultServer: second\n";
+    expect(parseConfiguration(one + second, 'x0tta.yaml').defaultServer).to.equal('second');
+  });
+
+  it('lists all that is wrong, a line each', () => {
+    const lines = errorOf(`${one}    lag: soon\n    scrape: 1s\npollInterval: 10ms\n`).split('\n');
+    expect(lines.map((line) => line.split(' ')[0])).to.have.members([
+      'x0tta.yaml:4:10:',
+      'x0tta.yaml:2:5:',
+      'x0tta.yaml:6:15:',
+    ]);
+  });
+
+  const addressOf = (text: string): string | undefined =>
+    parseConfiguration(`servers: [{name: main, url: "${text}"}]`, 'x0tta.yaml').servers[0]?.url;
+
+  it('keeps the path of an address as a prefix', () => {
+    expect(addressOf('https://host:9090/select/0/prometheus//')).to.equal(
+      'https://host:9090/select/0/prometheus',
+    );
+  });
+
+  const addresses: readonly (readonly [string, string])[] = [
+    ['a user and password', 'http://me:secret@host/'],
+    ['a user', 'http://secret@host/'],
+    ['a password alone', 'http://:secret@host/'],
+    ['a query', 'http://host/?token=secret'],
+    ['a fragment', 'http://host/#secret'],
+    ['another scheme', 'ftp://secret/'],
+    ['no scheme', 'secret:9090'],
+    ['a space in it', 'http://sec ret/'],
+  ];
+  for (const [what, address] of addresses) {
+    it(`refuses an address with ${what}, and does not repeat it`, () => {
+      const message = errorOf(`servers:\n  - {name: main, url: "${address}"}\n`);
+      expect(message).to.match(/^x0tta\.yaml:2:23: servers\.0\.url: must be an http/);
+      expect(message).to.not.match(/sec ?ret/);
+    });
+  }
 });

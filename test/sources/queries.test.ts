@@ -20,6 +20,25 @@ function unquote(literal: string): string {
   });
 }
 
+/** The literal after `name` and its operator, with its meaning: `namespace=~` of a selector. */
+function literalAfter(query: string, name: string): string {
+  const start = query.indexOf(name) + name.length;
+  const [literal = ''] = /^"(?:[^"\\]|\\.)*"/.exec(query.slice(start)) ?? [];
+  return unquote(literal);
+}
+
+/** What stands between braces, each selector's text; quoted braces are no braces. */
+function selectorsOf(query: string): string[] {
+  return [...query.matchAll(/\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}/g)].map(
+    ([, inside = '']) => inside,
+  );
+}
+
+const hostile = fc.string({
+  unit: fc.oneof(fc.constantFrom('"', '\\', '\n', '|', '.', '*', '}', ')', '$'), fc.string()),
+  minLength: 1,
+});
+
 describe('a query', () => {
   it('quotes any text so that it means itself', () => {
     const text = fc.string({
@@ -57,6 +76,56 @@ describe('a query', () => {
     expect(pods.test('shop-a-x-bcdfg')).to.equal(false);
     expect(pods.test('shop-a-bcdfgh')).to.equal(false);
     expect(query).to.include('[60s]').and.to.include('namespace="mesh"');
+  });
+
+  it('asks about the namespaces that are named, and no text in a name widens that', () => {
+    fc.assert(
+      fc.property(fc.array(hostile, { minLength: 1 }), hostile, (namespaces, other) => {
+        const scope = { kind: 'namespaces', namespaces } as const;
+        const expression = literalAfter(freshnessQuery(scope, {}), 'namespace=~');
+        const pattern = new RegExp(`^(?:${expression})$`, 's');
+        for (const name of namespaces) expect(pattern.test(name)).to.equal(true);
+        expect(pattern.test(other)).to.equal(namespaces.includes(other));
+      }),
+    );
+  });
+
+  it('asks about the ReplicaSets that are named, and no text in a name widens that', () => {
+    fc.assert(
+      fc.property(fc.array(hostile, { minLength: 1 }), hostile, (replicaSets, other) => {
+        const scope = { kind: 'replicaSets', namespace: other, replicaSets } as const;
+        const query = latencyQuery(scope, {}, 60_000);
+        expect(literalAfter(query, 'namespace=')).to.equal(other);
+        const pattern = new RegExp(`^(?:${literalAfter(query, 'pod=~')})$`, 's');
+        for (const name of replicaSets) expect(pattern.test(`${name}-x7x2z`)).to.equal(true);
+        expect(pattern.test(`${other}-x7x2z`)).to.equal(replicaSets.includes(other));
+      }),
+    );
+  });
+
+  const scope = { kind: 'namespaces', namespaces: ['mesh'] } as const;
+  const matchers = { cluster: 'a', region: 'b "c"' };
+  const all: readonly (readonly [string, string, number])[] = [
+    ['requests', requestsQuery(scope, matchers, 60_000), 2],
+    ['latency', latencyQuery(scope, matchers, 60_000), 1],
+    ['freshness', freshnessQuery(scope, matchers), 1],
+  ];
+  for (const [what, query, selectors] of all) {
+    it(`carries the server's matchers in every selector (${what})`, () => {
+      const found = selectorsOf(query);
+      expect(found).to.have.lengthOf(selectors);
+      for (const selector of found) {
+        expect(selector).to.include('namespace=~"mesh"');
+        expect(selector).to.include('cluster="a", region="b \\"c\\""');
+      }
+    });
+  }
+
+  it('counts a request once: by its code, or by its status where it has no code', () => {
+    const [byCode = '', byStatus = ''] = selectorsOf(requestsQuery(scope, {}, 60_000));
+    expect(byCode).to.include('code!=""');
+    expect(byStatus).to.include('code=""');
+    expect(requestsQuery(scope, {}, 60_000)).to.match(/\(namespace, x0tta_rs, status\)/);
   });
 
   it('is the same text whatever the order of its targets', () => {

@@ -1,0 +1,229 @@
+// The rows of answers read into points: whose row is whose, what adds up, what is refused and why.
+import { expect } from 'chai';
+import type { LatencyPoint, RawPoints, RequestPoint } from '../../src/core/evidence.ts';
+import type { MetricRow } from '../../src/sources/port.ts';
+import {
+  at,
+  byRevision,
+  distrust,
+  latencyPoints,
+  requestPoints,
+  revisionKey,
+  since,
+  valuePoints,
+} from '../../src/sources/rows.ts';
+import type { Points } from '../../src/sources/rows.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Values at 1 s, 2 s and so on. */
+function row(labels: Labels, ...values: readonly number[]): MetricRow {
+  return { labels, samples: values.map((value, i) => [(i + 1) * 1_000, value]) };
+}
+
+function pointsOf(points: Points): RawPoints {
+  if (!points.ok) throw new Error(points.absence.message);
+  return points.points;
+}
+
+function absenceOf(points: Points): string {
+  return points.ok ? 'none' : `${points.absence.kind} ${points.absence.reason}`;
+}
+
+describe('the rows of an answer', () => {
+  it('belong to the revision that they name, or that their pod is named by', () => {
+    const named = row({ namespace: 'mesh', x0tta_rs: 'shop-b', code: '200' }, 1);
+    const ofPod = row({ namespace: 'mesh', pod: 'shop-b-x7x2z' }, 1);
+    const elsewhere = row({ namespace: 'other', x0tta_rs: 'shop-b' }, 1);
+    const rows = byRevision([named, elsewhere, ofPod]);
+    const own = rows.get(revisionKey({ namespace: 'mesh', replicaSet: 'shop-b' }));
+    expect(own).to.deep.equal([named, ofPod]);
+  });
+
+  it('belong to nobody where they name no ReplicaSet', () => {
+    const strangers: readonly Labels[] = [
+      { namespace: 'mesh', pod: 'shop-0' },
+      { namespace: 'mesh', code: '200' },
+      { x0tta_rs: 'shop-b' },
+    ];
+    const rows = byRevision(strangers.map((labels) => row(labels, 1)));
+    expect(rows.has(revisionKey({ namespace: 'mesh', replicaSet: 'shop-b' }))).to.equal(false);
+    expect([...rows.keys()]).to.have.members(['mesh/', '/shop-b']);
+  });
+});
+
+describe('points of requests', () => {
+  const requests = (...rows: readonly MetricRow[]): readonly RequestPoint[] => {
+    const raw = pointsOf(requestPoints(rows, 'shop-b'));
+    return raw.kind === 'requests' ? raw.points : [];
+  };
+
+  it('have a rate for each status, whichever of the two labels has it', () => {
+    expect(requests(row({ code: '200' }, 9, 8), row({ status: '500' }, 1, 2))).to.deep.equal([
+      { timeMs: 1_000, perSecondByCode: { '200': 9, '500': 1 } },
+      { timeMs: 2_000, perSecondByCode: { '200': 8, '500': 2 } },
+    ]);
+  });
+
+  it('add up rows of one status', () => {
+    const points = requests(row({ code: '200' }, 9), row({ status: '200' }, 1));
+    expect(points[0]?.perSecondByCode).to.deep.equal({ '200': 10 });
+  });
+
+  it('come in the order of their times, also where a status begins late', () => {
+    const late: MetricRow = { labels: { code: '500' }, samples: [[500, 1]] };
+    const points = requests(row({ code: '200' }, 9, 9), late);
+    expect(points.map(({ timeMs }) => timeMs)).to.deep.equal([500, 1_000, 2_000]);
+    expect(points[1]?.perSecondByCode).to.deep.equal({ '200': 9 });
+  });
+
+  it('keep a rate that is no number, for the judge to name', () => {
+    const points = requests(row({ code: '200' }, NaN), row({ code: '500' }, Infinity));
+    expect(points[0]?.perSecondByCode).to.deep.equal({ '200': NaN, '500': Infinity });
+  });
+
+  it('are refused where series carry no status, though others do', () => {
+    const wrong = requestPoints([row({ code: '200' }, 9), row({ code: '' }, 1)], 'shop-b');
+    expect(absenceOf(wrong)).to.equal('untrusted ProfileMismatch');
+    expect(wrong.ok || wrong.absence.message).to.include('of shop-b carry neither');
+  });
+
+  it('are none where there is no row, which is no profile that does not fit', () => {
+    expect(requests()).to.deep.equal([]);
+  });
+});
+
+describe('points of latency', () => {
+  const latency = (...rows: readonly MetricRow[]): readonly LatencyPoint[] => {
+    const raw = pointsOf(latencyPoints(rows));
+    return raw.kind === 'latency' ? raw.points : [];
+  };
+
+  it('have their boundaries as ascending numbers, the last one infinite', () => {
+    const rows = ['+Inf', '10', '2.5', '1e-3'].map((le, i) => row({ le }, 4 - i));
+    expect(latency(...rows)).to.deep.equal([
+      {
+        timeMs: 1_000,
+        buckets: [
+          { le: 0.001, perSecond: 1 },
+          { le: 2.5, perSecond: 2 },
+          { le: 10, perSecond: 3 },
+          { le: Infinity, perSecond: 4 },
+        ],
+      },
+    ]);
+  });
+
+  it('know 1 and 1.0 as one boundary', () => {
+    const [point] = latency(row({ le: '1' }, 3), row({ le: '1.0' }, 4));
+    expect(point?.buckets).to.deep.equal([{ le: 1, perSecond: 7 }]);
+  });
+
+  it('leave out rows without a boundary', () => {
+    expect(latency(row({}, 3), row({ le: 'fast' }, 4))).to.deep.equal([]);
+  });
+});
+
+describe('points of a custom query', () => {
+  const revision = { namespace: 'mesh', replicaSet: 'shop-5d8c9bcdfg' };
+  const own = { namespace: 'mesh', replicaset: 'shop-5d8c9bcdfg' };
+  const valueOf = (...rows: readonly MetricRow[]): unknown => {
+    const raw = pointsOf(valuePoints(rows, revision));
+    return raw.kind === 'value' ? raw.points.map(({ value }) => value) : raw.kind;
+  };
+
+  const whose: readonly (readonly [string, Labels, readonly number[]])[] = [
+    ['its ReplicaSet', own, [7]],
+    ['its pod-template-hash', { namespace: 'mesh', pod_template_hash: '5d8c9bcdfg' }, [7]],
+    ['nothing at all', {}, [7]],
+    ['another ReplicaSet', { ...own, replicaset: 'shop-6f7d8bcdfg' }, []],
+    ['another hash', { namespace: 'mesh', pod_template_hash: '6f7d8bcdfg' }, []],
+    ['another namespace', { ...own, namespace: 'other' }, []],
+    ['no namespace', { replicaset: 'shop-5d8c9bcdfg' }, []],
+    ['something else', { job: 'shop' }, []],
+  ];
+  for (const [what, labels, values] of whose) {
+    it(`${values.length > 0 ? 'take' : 'leave'} the only row when it names ${what}`, () => {
+      expect(valueOf(row(labels, 7))).to.deep.equal(values);
+    });
+  }
+
+  it('are of the one row that is meant among many', () => {
+    const others = ['a', 'b'].map((name) => row({ ...own, replicaset: name }, 1));
+    expect(valueOf(...others, row(own, 7, NaN))).to.deep.equal([7, NaN]);
+  });
+
+  it('are of no row without a name where there are more', () => {
+    expect(valueOf(row({}, 1), row({ ...own, replicaset: 'other' }, 2))).to.deep.equal([]);
+  });
+
+  it('are refused where two rows are meant', () => {
+    const twice = valuePoints(
+      [row({ ...own, pod: 'a' }, 1), row({ ...own, pod: 'b' }, 2)],
+      revision,
+    );
+    expect(absenceOf(twice)).to.equal('untrusted AmbiguousSource');
+    expect(twice.ok || twice.absence.message)
+      .to.include('2 rows')
+      .and.to.include('Aggregate');
+  });
+});
+
+describe('the points that count', () => {
+  const kinds: readonly RawPoints[] = [
+    pointsOf(requestPoints([row({ code: '200' }, 1, 2, 3, 4, 5)], 'shop-b')),
+    pointsOf(latencyPoints([row({ le: '1' }, 1, 2, 3, 4, 5)])),
+    pointsOf(valuePoints([row({}, 1, 2, 3, 4, 5)], { namespace: 'mesh', replicaSet: 'shop-b' })),
+  ];
+  const times = (raw: RawPoints): number[] => raw.points.map(({ timeMs }) => timeMs);
+  for (const raw of kinds) {
+    it(`are those whose whole window lies within the attempt (${raw.kind})`, () => {
+      expect(times(since(raw, 1_000, 2_500))).to.deep.equal([4_000, 5_000]);
+      expect(times(since(raw, 1_500, 2_500))).to.deep.equal([4_000, 5_000]);
+      expect(times(since(raw, 1_501, 2_500))).to.deep.equal([5_000]);
+    });
+
+    it(`are those of the one time of a look (${raw.kind})`, () => {
+      expect(times(at(raw, 3_000))).to.deep.equal([3_000]);
+      expect(times(at(raw, 3_001))).to.deep.equal([]);
+    });
+  }
+});
+
+describe('the newest samples of pods', () => {
+  /** Each pod with the second of its newest sample, as of 100 s and nothing older than 97 s. */
+  const judged = (
+    newest: Readonly<Record<string, number>>,
+    ...known: readonly string[]
+  ): string => {
+    const rows = Object.entries(newest).map(([pod, seconds]) => {
+      return { labels: { namespace: 'mesh', pod }, samples: [[100_000, seconds]] } as const;
+    });
+    const absent = distrust(rows, 'shop-b', new Set(known), 100_000, 97_000);
+    return absent === null ? 'trusted' : `${absent.kind} ${absent.reason}: ${absent.message}`;
+  };
+
+  it('are trusted while one pod was scraped lately, to the last moment', () => {
+    expect(judged({ 'shop-b-a': 97, 'shop-b-b': 12 }, 'shop-b-a', 'shop-b-b')).to.equal('trusted');
+  });
+
+  it('are stale when none was', () => {
+    expect(judged({ 'shop-b-a': 96.999, 'shop-b-b': 12 }, 'shop-b-a', 'shop-b-b')).to.match(
+      /^untrusted Stale: .* shop-b is 3 s old/,
+    );
+  });
+
+  it('say nothing where there are none: that is an empty answer', () => {
+    expect(judged({}, 'shop-b-a')).to.equal('trusted');
+  });
+
+  it('are somebody else’s too when more pods report than were ever listed', () => {
+    expect(judged({ 'shop-b-a': 99, 'shop-b-z': 99 }, 'shop-b-a')).to.match(
+      /^untrusted AmbiguousSource: 2 pods report as shop-b, which had 1 \(shop-b-z is none/,
+    );
+  });
+
+  it('may be of a pod that was not listed yet, while they are no more than were', () => {
+    expect(judged({ 'shop-b-z': 99 }, 'shop-b-a')).to.equal('trusted');
+  });
+});
