@@ -40,7 +40,26 @@ describe('the window of a rate', () => {
   it('may be named within the same bounds', () => {
     expect(windowOf(60, 5, 12.5)).to.equal(12.5);
     expect(windowOf(60, 5, 12.4)).to.equal('WindowOutOfBounds');
+    expect(windowOf(60, 5, 30)).to.equal(30);
     expect(windowOf(60, 5, 31)).to.equal('WindowOutOfBounds');
+  });
+
+  it('may be any from 2.5 scrapes on where there is no hold', () => {
+    expect(windowOf(0, 5, 3_600)).to.equal(3_600);
+    expect(windowOf(0, 5, 12.4)).to.equal('WindowOutOfBounds');
+  });
+
+  it('is refused for a short hold also where it is named, and says what would do', () => {
+    const choice = chooseWindow({ forSeconds: 60, windowSeconds: 30 }, 15_000);
+    expect(choice).to.include({ ok: false, reason: 'HoldShorterThanScrapeAllows' });
+    expect(choice.ok || choice.message)
+      .to.include('a hold of 60 s')
+      .and.to.include('least 75 s');
+  });
+
+  it('is never a minute at a scrape a minute, which would be always empty', () => {
+    expect(windowOf(3_600, 60)).to.equal(240);
+    expect(windowOf(300, 60)).to.equal(150);
   });
 
   it('always has 2.5 scrapes and at most half of a hold', () => {
@@ -64,12 +83,25 @@ describe('the grid', () => {
       [1_000, 2_000, 2_000],
     );
   });
+
+  it('has the nearest point on each side of any time', () => {
+    const step = fc.integer({ min: 1, max: 120_000 });
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 4_102_444_800_000 }), step, (timeMs, stepMs) => {
+        const [before, after] = [gridFloor(timeMs, stepMs), gridCeil(timeMs, stepMs)];
+        expect([before % stepMs, after % stepMs]).to.deep.equal([0, 0]);
+        expect(timeMs - before).to.be.within(0, stepMs - 1);
+        expect(after - timeMs).to.be.within(0, stepMs - 1);
+      }),
+    );
+  });
 });
 
 describe('how far and how often', () => {
   it('a look reaches twice the longest hold, and the step with a hold before it', () => {
     expect(horizonOf([{ forSeconds: 300 }, { forSeconds: 600 }], 60)).to.equal(1_200_000);
     expect(horizonOf([{ forSeconds: 60 }], 600)).to.equal(660_000);
+    expect(horizonOf([], 600)).to.equal(600_000);
   });
 
   it('a server is asked no more often than it scrapes, nor than every 5 s', () => {
