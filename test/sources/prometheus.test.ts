@@ -75,6 +75,31 @@ describe('the Prometheus client', () => {
     expect(heard).to.deep.equal(['ok']);
   });
 
+  it('asks below the path of the address, and for a range as a form too', async () => {
+    let seen = '';
+    handler = async (request, response) => {
+      seen = `${request.method} ${request.url} ${await text(request)}`;
+      response.end(vector('1'));
+    };
+    url += '/select/0/prometheus';
+    await source().range('up', 1_000, 4_500, 500);
+    expect(seen).to.equal(
+      'POST /select/0/prometheus/api/v1/query_range query=up&start=1.000&end=4.500&step=0.500',
+    );
+  });
+
+  it('lets no proxy of the environment come between', async () => {
+    const before = process.env['http_proxy'];
+    process.env['http_proxy'] = 'http://127.0.0.1:1';
+    try {
+      answering(200, vector('1'));
+      expect(reasonOf(await ask())).to.equal('ok');
+    } finally {
+      if (before === undefined) delete process.env['http_proxy'];
+      else process.env['http_proxy'] = before;
+    }
+  });
+
   it('reads ranges, scalars, and numbers that are none', async () => {
     const values = ['NaN', '+Inf', '-Inf', '0.5'].map((value, i) => [i + 1, value]);
     const result = [{ metric: {}, values }];
@@ -150,6 +175,59 @@ describe('the Prometheus client', () => {
     expect(reasonOf(await ask(100))).to.equal('unreachable TimedOut');
   });
 
+  it('names a server that goes on sending for ever', async () => {
+    handler = (_, response) => {
+      const drip = setInterval(() => response.write(' '), 5);
+      response.on('close', () => clearInterval(drip));
+    };
+    expect(reasonOf(await ask(100))).to.equal('unreachable TimedOut');
+  });
+
+  it('names a server that hangs up without an answer', async () => {
+    handler = (_, response) => void response.destroy();
+    expect(reasonOf(await ask())).to.equal('unreachable Refused');
+  });
+
+  it('takes an empty answer for what it is', async () => {
+    answering(200, '{"status":"success","data":{"resultType":"vector","result":[]}}');
+    expect(await ask()).to.deep.equal({ ok: true, rows: [] });
+  });
+
+  it('refuses an answer of too many rows as a whole', async () => {
+    const row = { metric: {}, value: [1, '1'] };
+    const body = (rows: number): string => {
+      const data = { resultType: 'vector', result: Array(rows).fill(row) };
+      return JSON.stringify({ status: 'success', data });
+    };
+    answering(200, body(100_000));
+    expect(reasonOf(await ask())).to.equal('ok');
+    answering(200, body(100_001));
+    expect(reasonOf(await ask())).to.equal('untrusted TooManySeries');
+  });
+
+  it('stops reading an answer that is too long', async () => {
+    const piece = Buffer.alloc(1024 * 1024, ' ');
+    let sent = 0;
+    handler = (_, response) => {
+      const send = (): void => {
+        while (!response.destroyed && response.write(piece)) sent++;
+      };
+      response.on('drain', send);
+      send();
+    };
+    expect(reasonOf(await ask())).to.equal('untrusted Truncated');
+    expect(sent).to.be.below(1_000);
+  });
+
+  it('cuts what a server says to what an object can hold', async () => {
+    const error = 'é'.repeat(5_000);
+    answering(400, JSON.stringify({ status: 'error', errorType: 'bad_data', error }));
+    const answer = await ask();
+    const message = answer.ok ? '' : answer.absence.message;
+    expect(message).to.match(/^Metric server main refused the query \(bad_data\): é+.?…$/);
+    expect(Buffer.byteLength(message)).to.be.within(1_000, 1_024);
+  });
+
   it('names an answer that breaks off', async () => {
     handler = (_, response) => {
       response.writeHead(200, { 'content-length': '1000' });
@@ -170,6 +248,27 @@ describe('the Prometheus client', () => {
     }
     const error = serverMs + clock.monotonicMs() - main.nowMs();
     expect(error).to.be.within(0, 150);
+  });
+
+  it('has the clock of the operator while the server tells no time', async () => {
+    handler = (_, response) => {
+      response.sendDate = false;
+      response.end(vector('1'));
+    };
+    const main = source();
+    await main.instant('up', 0);
+    answering(200, vector('1'), { date: 'yesterday' });
+    await main.instant('up', 0);
+    await clock.advance(500);
+    expect(main.nowMs()).to.equal(1_000_500);
+  });
+
+  it('hears the time also from a server that refuses', async () => {
+    const main = source();
+    answering(503, '', { date: new Date(9_000_000).toUTCString() });
+    await main.instant('up', 0);
+    await clock.advance(500);
+    expect(main.nowMs()).to.equal(9_000_500);
   });
 
   it('follows a server whose clock was set back', async () => {
