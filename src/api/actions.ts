@@ -5,12 +5,29 @@ import { ACTION_ANNOTATION } from './names.ts';
 
 /** Each verb with what it does, for the documentation. */
 export const ACTIONS = {
+  promote:
+    'Skip the remaining steps: all traffic once the pods are there, then the bake. Refused for ' +
+    'a rejected revision, a breaching one, and while paused.',
   rollback:
-    'Roll the canary back now: traffic to stable, the revision rejected. Refused while Stable.',
+    'Roll the canary back now: traffic to stable, the revision rejected. While Stable, the ' +
+    'current revision is rejected and the last one that was stable before it comes back, its ' +
+    'pods first; refused when none is retained.',
+  pause: 'Stop every advance until a resume; a canary in traffic is judged all the same.',
+  resume: 'End a pause.',
   retry: 'Clear the verdict on a rejected revision and start a new attempt at it.',
+  approve: 'Let a step that needs an approval end once its hold is over.',
 } as const;
 
 export type ActionVerb = keyof typeof ACTIONS;
+
+export const ACTION_VERBS = [
+  'promote',
+  'rollback',
+  'pause',
+  'resume',
+  'retry',
+  'approve',
+] as const satisfies readonly ActionVerb[];
 
 /** What a person asks for. */
 export interface Action {
@@ -26,7 +43,7 @@ export type ParsedAction =
   | { readonly kind: 'malformed'; readonly text: string }
   | { readonly kind: 'action'; readonly action: Action };
 
-const FORM = /^(rollback|retry)\/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:\/([a-z0-9]{10}))?$/;
+const FORM = /^([a-z]+)\/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:\/([a-z0-9]{10}))?$/;
 
 /** The action that an object's annotations ask for; `<verb>/<id>` or `<verb>/<id>/<revision>`. */
 export function parseAction(
@@ -34,9 +51,8 @@ export function parseAction(
 ): ParsedAction {
   const text = annotations?.[ACTION_ANNOTATION];
   if (text === undefined || text === '') return { kind: 'none' };
-  const [, verb, id, revision] = FORM.exec(text) ?? [];
-  if ((verb !== 'rollback' && verb !== 'retry') || id === undefined) {
-    return { kind: 'malformed', text };
-  }
+  const [, word, id, revision] = FORM.exec(text) ?? [];
+  const verb = ACTION_VERBS.find((name) => name === word);
+  if (verb === undefined || id === undefined) return { kind: 'malformed', text };
   return { kind: 'action', action: { verb, id, revision: revision ?? null } };
 }

@@ -3,7 +3,8 @@
 
 import * as z from 'zod';
 import { GROUP, KIND, PLURAL, SHORT_NAME, VERSION } from './names.ts';
-import { nameFits, validations } from './rules.ts';
+import { validations } from './rule.ts';
+import { nameFits } from './rules.ts';
 import { specSchema } from './spec.ts';
 import { statusSchema } from './status.ts';
 
@@ -39,6 +40,7 @@ const KEYWORDS = [
   'additionalProperties',
   'items',
   'x-kubernetes-preserve-unknown-fields',
+  'x-kubernetes-int-or-string',
   'x-kubernetes-list-type',
   'x-kubernetes-list-map-keys',
   'x-kubernetes-validations',
@@ -55,6 +57,9 @@ type Node = Readonly<Record<string, unknown>>;
 export function structural(node: Node, path: string): StructuralSchema {
   const source: Record<string, unknown> = { ...node };
   if (source['type'] === 'integer') widenInteger(source);
+  // The keyword itself says what the two alternatives would.
+  const isIntOrString = source['x-kubernetes-int-or-string'] === true;
+  if (isIntOrString) delete source['anyOf'];
   const extra = source['additionalProperties'];
   if (isNode(extra) && Object.keys(extra).length === 0) {
     source['x-kubernetes-preserve-unknown-fields'] = true;
@@ -75,7 +80,8 @@ export function structural(node: Node, path: string): StructuralSchema {
     const value = source[keyword];
     if (value !== undefined) result[keyword] = structuralValue(keyword, value, path);
   }
-  if (result['type'] === undefined) throw new Error(`${path}: a structural schema needs a type`);
+  if (result['type'] === undefined && !isIntOrString)
+    throw new Error(`${path}: a structural schema needs a type`);
   return result;
 }
 

@@ -32,13 +32,22 @@ export interface ResolvedSignal {
 
 export interface PolicyStep {
   readonly weight: number;
+  /** 0 for a step that only an approval ends. */
   readonly holdSeconds: number;
+  readonly needsApproval: boolean;
 }
 
 /** A spec with every default in place. */
 export interface Policy {
   readonly replicas: number;
   readonly steps: readonly PolicyStep[];
+  /** How long the canary is judged at 100 %: the bake, and no less than the longest hold. */
+  readonly bakeSeconds: number;
+  /** Verdicts are written down and nothing else. */
+  readonly observeOnly: boolean;
+  /** Pods that may be there above, and missing below, `replicas` while pod counts move. */
+  readonly maxSurge: number;
+  readonly maxUnavailable: number;
   readonly drainDelaySeconds: number;
   readonly progressDeadlineSeconds: number;
   readonly minReadySeconds: number;
@@ -114,25 +123,40 @@ export function alertOfCustomSignal(name: string): string {
 /** Resolves a spec; never throws. An invalid result names every field that cannot be used. */
 export function resolvePolicy(spec: Spec): PolicyResult {
   const messages: string[] = [];
-  const steps = spec.canary.steps.map(({ weight, hold }, i) => ({
+  const { replicas, canary, strategy } = spec;
+  const seconds = (text: string | undefined, path: string): number =>
+    text === undefined ? 0 : valueOr(0, parseDuration(text), path, messages);
+  const steps = canary.steps.map(({ weight, hold, approval }, i) => ({
     weight,
-    holdSeconds: valueOr(0, parseDuration(hold), `spec.canary.steps[${i}].hold`, messages),
+    holdSeconds: seconds(hold, `spec.canary.steps[${i}].hold`),
+    needsApproval: approval === 'Required',
   }));
+  const signals = resolveSignals(spec.signals ?? [], messages);
+  const longestHold = Math.max(0, ...signals.map(({ forSeconds }) => forSeconds));
   const policy: Policy = {
-    replicas: spec.replicas,
+    replicas,
     steps,
-    drainDelaySeconds: valueOr(
-      0,
-      parseDuration(spec.canary.drainDelay),
-      'spec.canary.drainDelay',
-      messages,
-    ),
+    bakeSeconds: Math.max(longestHold, seconds(canary.bake, 'spec.canary.bake')),
+    observeOnly: canary.mode === 'Observe',
+    maxSurge: podBudget(strategy.maxSurge, replicas, Math.ceil),
+    maxUnavailable: podBudget(strategy.maxUnavailable, replicas, Math.floor),
+    drainDelaySeconds: seconds(canary.drainDelay, 'spec.canary.drainDelay'),
     progressDeadlineSeconds: spec.progressDeadlineSeconds,
     minReadySeconds: spec.minReadySeconds,
     revisionHistoryLimit: spec.revisionHistoryLimit,
-    signals: resolveSignals(spec.signals ?? [], messages),
+    signals,
   };
   return messages.length === 0 ? { kind: 'ok', policy } : { kind: 'invalid', messages };
+}
+
+/** A number of pods as Deployments count it: a percentage of the replicas, rounded. */
+function podBudget(
+  budget: number | string,
+  replicas: number,
+  round: (pods: number) => number,
+): number {
+  if (typeof budget === 'number') return budget;
+  return round((replicas * Number(budget.replace('%', ''))) / 100);
 }
 
 function resolveSignals(signals: readonly SignalSpec[], messages: string[]): ResolvedSignal[] {

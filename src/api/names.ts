@@ -32,6 +32,9 @@ export const STEP_START_ANNOTATION = 'x0tta.io/step-start';
 export const DRAINING_SINCE_ANNOTATION = 'x0tta.io/draining-since';
 export const STABLE_FLOOR_ANNOTATION = 'x0tta.io/stable-floor';
 export const RETRIED_BY_ANNOTATION = 'x0tta.io/retried-by';
+export const APPROVED_STEP_ANNOTATION = 'x0tta.io/approved-step';
+export const PAUSED_BY_ANNOTATION = 'x0tta.io/paused-by';
+export const PROMOTED_ANNOTATION = 'x0tta.io/promoted';
 
 export interface WrittenName {
   readonly name: string;
@@ -122,4 +125,7 @@ export const WRITTEN_NAMES: readonly WrittenName[] = [
     'Replicas that stable keeps until the rollout ends.',
   ),
   annotation(RETRIED_BY_ANNOTATION, 'ReplicaSet', 'Id of the action that began the attempt.'),
+  annotation(APPROVED_STEP_ANNOTATION, 'ReplicaSet', 'Newest step that a person approved.'),
+  annotation(PAUSED_BY_ANNOTATION, 'ReplicaSet', 'Id of the action that paused the object.'),
+  annotation(PROMOTED_ANNOTATION, 'ReplicaSet', 'When the revision last became stable.'),
 ];

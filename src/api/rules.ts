@@ -1,49 +1,12 @@
 // The CEL rules that the API server enforces, each with a manifest it accepts and one it rejects,
 // which run against a real API server (test/cluster/cel). The fields they guard are in spec.ts.
 
-import {
-  BYTES_PATTERN,
-  DECIMAL_PATTERN,
-  DURATION_PATTERN,
-  MAX_NAME_LENGTH,
-  RATIO_PATTERN,
-} from './limits.ts';
-
-/** A JSON merge patch (RFC 7396) on a manifest that is valid as it stands. */
-export type ManifestPatch = Readonly<Record<string, unknown>>;
-
-export interface Rule {
-  readonly name: string;
-  /** CEL; true means accepted. */
-  readonly rule: string;
-  readonly message: string;
-  readonly accepted: ManifestPatch;
-  readonly rejected: ManifestPatch;
-  /** 'update' when the patches apply to a stored object; the rule compares with its old self. */
-  readonly on: 'create' | 'update';
-}
-
-/**
- * The rules as the CRD carries them, ready for a schema's metadata; nothing when there are none.
- */
-export function validations(...rules: readonly Rule[]): Record<string, unknown> {
-  return {
-    'x-kubernetes-validations': rules.map(({ rule, message }) => ({ rule, message })),
-  };
-}
+import { DURATION_PATTERN, MAX_NAME_LENGTH } from './limits.ts';
+import type { ManifestPatch, Rule } from './rule.ts';
+import { limitHasOneDirection, signalRules } from './signalRules.ts';
 
 const LONGEST_DURATION = '168h';
-const BUILT_IN = "self.name in ['errorRate', 'latencyP95']";
-const ABOVE = '[?self.?warning.?above, ?self.?critical.?above, ?self.?rollback.?above]';
-const BELOW = '[?self.?rollback.?below, ?self.?critical.?below, ?self.?warning.?below]';
-const UNIT =
-  "self.?unit.orValue(self.name == 'errorRate' ? 'ratio' : " +
-  "self.name == 'latencyP95' ? 'seconds' : '')";
-
 const spec = (fields: ManifestPatch): ManifestPatch => ({ spec: fields });
-const signal = (fields: ManifestPatch): ManifestPatch => spec({ signals: [fields] });
-const custom = (fields: ManifestPatch): ManifestPatch =>
-  signal({ name: 'queue', unit: 'count', query: 'sum(q)', ...fields });
 const step = (hold: string): ManifestPatch => spec({ canary: { steps: [{ weight: 10, hold }] } });
 
 export const nameFits: Rule = {
@@ -145,224 +108,34 @@ export const positiveDuration: Rule = {
   on: 'create',
 };
 
-export const limitHasOneDirection: Rule = {
-  name: 'limitHasOneDirection',
-  rule: 'has(self.above) != has(self.below)',
-  message: 'a limit is either above or below',
-  accepted: custom({ critical: { below: '5' } }),
-  rejected: custom({ critical: { above: '9', below: '5' } }),
+export const stepHasAnEnd: Rule = {
+  name: 'stepHasAnEnd',
+  rule: 'has(self.hold) || has(self.approval)',
+  message: 'a step needs a hold, an approval, or both',
+  accepted: spec({ canary: { steps: [{ weight: 10, approval: 'Required' }] } }),
+  rejected: spec({ canary: { steps: [{ weight: 10 }] } }),
   on: 'create',
 };
 
-export const nameIsNotReserved: Rule = {
-  name: 'nameIsNotReserved',
-  rule:
-    "!(self.name in ['availability', 'memory', 'pqcHandshakeFailures', 'pqcFallback', 'cpu', " +
-    "'throughput'])",
-  message: 'the name is reserved for a signal of the runbook; choose another for a custom signal',
-  accepted: signal({ name: 'memoryUse', unit: 'bytes', query: 'm', critical: { above: '2400M' } }),
-  rejected: signal({ name: 'memory', unit: 'bytes', query: 'm', critical: { above: '2400M' } }),
+const POD_BUDGET = "type(self) == string ? self.matches('^(100|[0-9]{1,2})%$') : self >= 0";
+
+export const podBudget: Rule = {
+  name: 'podBudget',
+  rule: POD_BUDGET,
+  message: 'must be a number of pods, 0 or more, or a percentage such as 25%',
+  accepted: spec({ strategy: { maxSurge: '100%' } }),
+  rejected: spec({ strategy: { maxSurge: '25' } }),
   on: 'create',
 };
 
-export const builtInHasNoQuery: Rule = {
-  name: 'builtInHasNoQuery',
-  rule: `!(${BUILT_IN}) || (!has(self.unit) && !has(self.query))`,
-  message: 'errorRate and latencyP95 have their own unit and query',
-  accepted: signal({ name: 'errorRate', minRequests: 10 }),
-  rejected: signal({ name: 'errorRate', query: 'up' }),
+export const strategyCanMove: Rule = {
+  name: 'strategyCanMove',
+  rule: "!(self.maxSurge in [0, '0%']) || !(self.maxUnavailable in [0, '0%'])",
+  message: 'maxSurge and maxUnavailable must not both be 0: no pod could ever be replaced',
+  accepted: spec({ strategy: { maxSurge: 0, maxUnavailable: 1 } }),
+  rejected: spec({ strategy: { maxSurge: '0%', maxUnavailable: 0 } }),
   on: 'create',
 };
-
-export const customIsComplete: Rule = {
-  name: 'customIsComplete',
-  rule:
-    `${BUILT_IN} || (has(self.unit) && has(self.query) && ` +
-    '(has(self.warning) || has(self.critical) || has(self.rollback)))',
-  message: 'a custom signal needs a unit, a query and at least one limit',
-  accepted: custom({ warning: { above: '3' } }),
-  rejected: custom({}),
-  on: 'create',
-};
-
-export const customRollbackHasHold: Rule = {
-  name: 'customRollbackHasHold',
-  rule: `${BUILT_IN} || !has(self.rollback) || has(self.rollback.for)`,
-  message: 'the rollback limit of a custom signal needs for',
-  accepted: custom({ rollback: { above: '3', for: '1m' } }),
-  rejected: custom({ rollback: { above: '3' } }),
-  on: 'create',
-};
-
-export const minRequestsOnlyBuiltIn: Rule = {
-  name: 'minRequestsOnlyBuiltIn',
-  rule: `!has(self.minRequests) || ${BUILT_IN}`,
-  message:
-    'minRequests is for errorRate and latencyP95; the query of a custom signal counts no requests',
-  accepted: signal({ name: 'latencyP95', minRequests: 20 }),
-  rejected: custom({ warning: { above: '3' }, minRequests: 20 }),
-  on: 'create',
-};
-
-export const builtInLimitsAreAbove: Rule = {
-  name: 'builtInLimitsAreAbove',
-  rule: `!(${BUILT_IN}) || ${BELOW}.size() == 0`,
-  message: 'limits of errorRate and latencyP95 are above',
-  accepted: signal({ name: 'errorRate', rollback: { above: '8%' } }),
-  rejected: signal({ name: 'errorRate', rollback: { below: '8%' } }),
-  on: 'create',
-};
-
-export const limitsShareDirection: Rule = {
-  name: 'limitsShareDirection',
-  rule: `${ABOVE}.size() == 0 || ${BELOW}.size() == 0`,
-  message: 'the limits of a signal are all above or all below',
-  accepted: custom({ warning: { below: '9' }, critical: { below: '5' } }),
-  rejected: custom({ warning: { above: '9' }, critical: { below: '5' } }),
-  on: 'create',
-};
-
-/** What a unit's limits look like and how CEL makes comparable values of them. */
-interface UnitGrammar {
-  readonly units: readonly string[];
-  readonly pattern: string;
-  readonly value: string;
-  readonly words: string;
-  /**
-   * Two limits, the smaller one first; a comparison of their texts would put them the other way.
-   */
-  readonly low: string;
-  readonly high: string;
-  /** What people write by mistake. */
-  readonly malformed: string;
-}
-
-const GRAMMARS = {
-  Ratio: {
-    units: ['ratio'],
-    pattern: RATIO_PATTERN,
-    value: "double(l.replace('%', ''))",
-    words: 'a ratio is written as 0% to 100% with up to three decimals',
-    low: '9.5%',
-    high: '10%',
-    malformed: '0.1',
-  },
-  Seconds: {
-    units: ['seconds'],
-    pattern: DURATION_PATTERN,
-    value: 'duration(l)',
-    words: 'seconds are written as a duration such as 500ms',
-    low: '900ms',
-    high: '1s',
-    malformed: '0.5',
-  },
-  Bytes: {
-    units: ['bytes'],
-    pattern: BYTES_PATTERN,
-    value: 'quantity(l).asApproximateFloat()',
-    words: 'bytes are written as a quantity such as 2400M or 2Gi',
-    low: '2400M',
-    high: '2.5Gi',
-    malformed: '2400MB',
-  },
-  Number: {
-    units: ['count', 'perSecond'],
-    pattern: DECIMAL_PATTERN,
-    value: 'double(l)',
-    words: 'count and perSecond are written as a decimal such as 6800 or 0.5',
-    low: '9.5',
-    high: '10',
-    malformed: '10%',
-  },
-} as const satisfies Record<string, UnitGrammar>;
-
-type GrammarName = keyof typeof GRAMMARS;
-
-/**
- * A signal of the unit; a built-in one where there is one, since rules find its unit by its name.
- */
-function signalOf(label: GrammarName, limits: ManifestPatch): ManifestPatch {
-  if (label === 'Ratio') return signal({ name: 'errorRate', ...limits });
-  if (label === 'Seconds') return signal({ name: 'latencyP95', ...limits });
-  return custom({ unit: GRAMMARS[label].units[0], ...limits });
-}
-
-function limitsParse(label: GrammarName): Rule {
-  const { units, pattern, words, low, high, malformed } = GRAMMARS[label];
-  const of = (critical: string): ManifestPatch =>
-    signalOf(label, { warning: { above: low }, critical: { above: critical } });
-  return {
-    name: `limitsParse${label}`,
-    rule:
-      `!(${UNIT} in ${celList(units)}) || (${ABOVE}.all(l, l.matches('${pattern}')) && ` +
-      `${BELOW}.all(l, l.matches('${pattern}')))`,
-    message: words,
-    accepted: of(high),
-    rejected: of(malformed),
-    on: 'create',
-  };
-}
-
-/** Malformed limits pass here, so that the user reads about their form alone. */
-function orderRule(label: GrammarName, limits: string): string {
-  const { units, pattern, value } = GRAMMARS[label];
-  return (
-    `!(${UNIT} in ${celList(units)}) || !${limits}.all(l, l.matches('${pattern}')) || ` +
-    `${limits}.map(l, ${value}).isSorted()`
-  );
-}
-
-function limitsRise(label: GrammarName): Rule {
-  const { low, high } = GRAMMARS[label];
-  const of = (warning: string, rollback: string): ManifestPatch =>
-    signalOf(label, { warning: { above: warning }, rollback: { above: rollback, for: '1m' } });
-  return {
-    name: `limitsRise${label}`,
-    rule: orderRule(label, ABOVE),
-    message: 'limits above must not fall from warning to critical to rollback',
-    accepted: of(low, high),
-    rejected: of(high, low),
-    on: 'create',
-  };
-}
-
-function limitsSink(label: GrammarName): Rule {
-  const { units, low, high } = GRAMMARS[label];
-  const of = (critical: string, rollback: string): ManifestPatch =>
-    custom({
-      unit: units[0],
-      critical: { below: critical },
-      rollback: { below: rollback, for: '1m' },
-    });
-  return {
-    name: `limitsSink${label}`,
-    rule: orderRule(label, BELOW),
-    message: 'limits below must not rise from warning to critical to rollback',
-    accepted: of(high, low),
-    rejected: of(low, high),
-    on: 'create',
-  };
-}
-
-function celList(words: readonly string[]): string {
-  return `[${words.map((word) => `'${word}'`).join(', ')}]`;
-}
-
-/** The rules of one signal, in the order in which the API server reports them. */
-export const signalRules: readonly Rule[] = [
-  nameIsNotReserved,
-  builtInHasNoQuery,
-  customIsComplete,
-  customRollbackHasHold,
-  minRequestsOnlyBuiltIn,
-  builtInLimitsAreAbove,
-  limitsShareDirection,
-  ...(Object.keys(GRAMMARS) as GrammarName[]).flatMap((label) => [
-    limitsParse(label),
-    limitsRise(label),
-    limitsSink(label),
-  ]),
-];
 
 /** Every rule of the CRD. */
 export const allRules: readonly Rule[] = [
@@ -374,6 +147,9 @@ export const allRules: readonly Rule[] = [
   weightsDoNotFall,
   duration,
   positiveDuration,
+  stepHasAnEnd,
+  podBudget,
+  strategyCanMove,
   limitHasOneDirection,
   ...signalRules,
 ];

@@ -3,7 +3,9 @@
 
 import * as z from 'zod';
 import { MAX_SERVICE_LENGTH, MAX_SIGNALS } from './limits.ts';
+import { validations } from './rule.ts';
 import * as rules from './rules.ts';
+import { limitHasOneDirection, signalRules } from './signalRules.ts';
 
 const LABEL_NAME = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$';
 const SUBDOMAIN = '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$';
@@ -16,7 +18,7 @@ const duration = (description: string, ...guards: readonly rules.Rule[]) =>
   z
     .string()
     .max(20)
-    .meta({ description, ...rules.validations(...guards) });
+    .meta({ description, ...validations(...guards) });
 const limitValue = (description: string) =>
   z.string().min(1).max(20).describe(description).optional();
 
@@ -25,7 +27,7 @@ export const limitSchema = z
     above: limitValue(`Beyond the limit means greater. ${LIMIT_FORMS}`),
     below: limitValue(`Beyond the limit means smaller. ${LIMIT_FORMS}`),
   })
-  .meta(rules.validations(rules.limitHasOneDirection));
+  .meta(validations(limitHasOneDirection));
 
 export const rollbackLimitSchema = z
   .object({
@@ -35,7 +37,7 @@ export const rollbackLimitSchema = z
       rules.positiveDuration,
     ).optional(),
   })
-  .meta(rules.validations(rules.limitHasOneDirection));
+  .meta(validations(limitHasOneDirection));
 
 export const signalSchema = z
   .object({
@@ -84,7 +86,7 @@ export const signalSchema = z
   })
   .meta({
     description: 'A signal and its limits; what is left out keeps the default of the runbook.',
-    ...rules.validations(...rules.signalRules),
+    ...validations(...signalRules),
   });
 
 const stepSchema = z
@@ -93,9 +95,19 @@ const stepSchema = z
     hold: duration(
       'How long the step lasts, with every needed signal healthy.',
       rules.positiveDuration,
-    ),
+    ).optional(),
+    approval: z
+      .enum(['Required'])
+      .optional()
+      .describe(
+        'Required: the step lasts until a person approves it (x0tta.io/action: approve/<id>), ' +
+          'and for its hold if it has one.',
+      ),
   })
-  .describe('One step of the canary.');
+  .meta({
+    description: 'One step of the canary.',
+    ...validations(rules.stepHasAnEnd),
+  });
 
 const canarySchema = z
   .object({
@@ -105,12 +117,24 @@ const canarySchema = z
       .max(20)
       .meta({
         description:
-          'Steps of the canary, in order. After the last one the weight goes to 100, and the ' +
-          'canary is promoted once every needed signal was healthy for the longest hold of a ' +
-          'rollback limit.',
+          'Steps of the canary, in order. After the last one the weight goes to 100 and the ' +
+          'bake begins.',
         'x-kubernetes-list-type': 'atomic',
-        ...rules.validations(rules.weightsDoNotFall),
+        ...validations(rules.weightsDoNotFall),
       }),
+    bake: duration(
+      'How long the canary is judged at 100 percent before it is promoted, with the previous ' +
+        'revision still warm; at least the longest hold of a rollback limit, which it is when ' +
+        'left out.',
+      rules.positiveDuration,
+    ).optional(),
+    mode: z
+      .enum(['Enforce', 'Observe'])
+      .default('Enforce')
+      .describe(
+        'Enforce: verdicts roll back. Observe: steps go on by their holds, and a verdict writes ' +
+          'an incident and nothing else.',
+      ),
     drainDelay: duration(
       'How long the old pods stay after the routers took their traffic away.',
       rules.duration,
@@ -143,9 +167,31 @@ const trafficSchema = z
             'x-kubernetes-list-map-keys': ['kind', 'name'],
           }),
       })
-      .describe('Traffic by the Gateway API.'),
+      .optional()
+      .describe('Traffic by the Gateway API; left out, the shares are pod counts.'),
   })
   .describe('How traffic is split between the revisions.');
+
+const podBudget = (description: string) =>
+  z.union([z.int(), z.string()]).meta({
+    description,
+    'x-kubernetes-int-or-string': true,
+    ...validations(rules.podBudget),
+  });
+
+const strategySchema = z
+  .object({
+    maxSurge: podBudget(
+      'Pods above spec.replicas while shares move, a number or a percentage (rounded up).',
+    ).default('25%'),
+    maxUnavailable: podBudget(
+      'Pods below spec.replicas while shares move, a number or a percentage (rounded down).',
+    ).default(0),
+  })
+  .meta({
+    description: 'Bounds of each forward move where shares are pod counts.',
+    ...validations(rules.strategyCanMove),
+  });
 
 const labels = (description: string, bounds: Readonly<Record<string, number>>) =>
   z.record(z.string(), z.string().max(63)).meta({ description, ...bounds });
@@ -186,7 +232,7 @@ export const specSchema = z
       })
       .meta({
         description: 'Which pods belong to the object; it cannot be changed.',
-        ...rules.validations(rules.selectorIsImmutable, rules.selectorLeavesHashAlone),
+        ...validations(rules.selectorIsImmutable, rules.selectorLeavesHashAlone),
       }),
     template: templateSchema,
     minReadySeconds: z
@@ -208,8 +254,16 @@ export const specSchema = z
       })
       .optional()
       .describe('Where the evidence comes from; left out, the default server.'),
+    deletionPolicy: z
+      .enum(['Delete', 'Orphan'])
+      .default('Delete')
+      .describe(
+        'What becomes of the pods when the object is deleted, after the routes went to stable. ' +
+          'Delete: they go too. Orphan: stable and both services stay and go on serving.',
+      ),
     traffic: trafficSchema,
     canary: canarySchema,
+    strategy: strategySchema.prefault({}),
     signals: z
       .array(signalSchema)
       .max(MAX_SIGNALS)
@@ -222,5 +276,5 @@ export const specSchema = z
   })
   .meta({
     description: 'What the user wants.',
-    ...rules.validations(rules.selectorMatchesTemplate, rules.deadlineExceedsMinReady),
+    ...validations(rules.selectorMatchesTemplate, rules.deadlineExceedsMinReady),
   });

@@ -3,6 +3,7 @@
 // values.
 
 import * as z from 'zod';
+import { ACTION_VERBS } from './actions.ts';
 import {
   MAX_EVIDENCE_SAMPLES,
   MAX_INCIDENTS,
@@ -20,12 +21,22 @@ const revisionName = (description: string) => z.string().max(63).describe(descri
 
 /** Where an object stands; every phase is explained in its description. */
 export const phaseSchema = z
-  .enum(['Stable', 'Progressing', 'RollingBack', 'RolledBack', 'Invalid'])
+  .enum([
+    'Stable',
+    'Progressing',
+    'AwaitingApproval',
+    'Baking',
+    'RollingBack',
+    'RolledBack',
+    'Paused',
+    'Invalid',
+  ])
   .describe(
-    'Stable: one revision serves. Progressing: a canary is on its way. RollingBack: the ' +
-      'verdict is taken, traffic not yet confirmed. RolledBack: every route was read back with ' +
-      'the canary at 0. Invalid: the object cannot be carried out as written; traffic ' +
-      'is untouched.',
+    'Stable: one revision serves. Progressing: a canary is on its way. AwaitingApproval: its ' +
+      'step waits for a person. Baking: it has all the traffic and is still judged. ' +
+      'RollingBack: the verdict is taken, traffic not yet confirmed. RolledBack: every route ' +
+      'was read back with the canary at 0. Paused: a person stopped the advance. Invalid: the ' +
+      'object cannot be carried out as written; traffic is untouched.',
   );
 
 /** How a signal of the canary stands against its limits. */
@@ -144,7 +155,7 @@ const rejectedSchema = z
 const lastActionSchema = z
   .object({
     id: z.string().max(64).describe('Id from the action annotation.'),
-    action: z.enum(['rollback', 'retry']).describe('Verb of the action.'),
+    action: z.enum(ACTION_VERBS).describe('Verb of the action.'),
     revision: revisionName('Revision the action meant.').optional(),
     result: z.enum(['Accepted', 'Done', 'Refused']).describe('What became of it.'),
     message: text('Why it was refused.').optional(),

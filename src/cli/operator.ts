@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { API_VERSION, KIND } from '../api/names.ts';
-import type { Phase } from '../api/schema.ts';
+import { phaseSchema } from '../api/status.ts';
 import { createClusterWatch } from '../kube/cluster.ts';
 import type { ClusterWatch } from '../kube/cluster.ts';
 import { loadConnection } from '../kube/config.ts';
@@ -109,10 +109,11 @@ function eventPort(recorder: EventRecorder): EventPort {
   };
 }
 
-function countPhases({ stores }: ClusterWatch): Record<Phase, number> {
-  const phases = { Stable: 0, Progressing: 0, RollingBack: 0, RolledBack: 0, Invalid: 0 };
+function countPhases({ stores }: ClusterWatch): Record<string, number> {
+  const phases = Object.fromEntries(phaseSchema.options.map((phase) => [phase, 0]));
   for (const { status } of stores.deployments.list()) {
-    if (status?.phase !== undefined) phases[status.phase]++;
+    const phase = status?.phase;
+    if (phase !== undefined) phases[phase] = (phases[phase] ?? 0) + 1;
   }
   return phases;
 }

@@ -1,27 +1,26 @@
 // What becomes of an action annotation that was not answered yet. The rollback itself is a check of
 // its own (takeAway.ts); here are the answers that need no write but the status.
+import type { Action, ActionVerb } from '../api/actions.ts';
 import type { LastAction } from '../api/schema.ts';
+import { isCritical } from './judgement.ts';
+import type { RevisionView } from './model.ts';
 import type { Situation } from './situation.ts';
-import { incidentOf, rejectedAttempt } from './situation.ts';
+import { incidentOf, isRejected } from './situation.ts';
 import { rfc3339 } from './text.ts';
 
 /** The action that waits for an answer; null when there is none or its id was answered before. */
-export function openAction(s: Situation): {
-  readonly verb: 'rollback' | 'retry';
-  readonly id: string;
-  readonly revision: string | null;
-} | null {
+export function openAction(s: Situation): Action | null {
   const { action, object } = s.obs;
   if (action.kind !== 'action') return null;
   const known = object.status?.lastActions?.some(({ id }) => id === action.action.id) ?? false;
   return known ? null : action.action;
 }
 
-/** The retry that was acknowledged and is not done yet. */
-export function acceptedRetry(s: Situation): LastAction | null {
-  const isOpen = (action: LastAction): boolean =>
-    action.action === 'retry' && action.result === 'Accepted';
-  return s.obs.object.status?.lastActions?.find(isOpen) ?? null;
+/** The oldest action of these verbs that was acknowledged and is not carried out yet. */
+export function acceptedAction(s: Situation, verbs: readonly ActionVerb[]): LastAction | null {
+  const isOpen = ({ action, result }: LastAction): boolean =>
+    verbs.includes(action) && result === 'Accepted';
+  return s.obs.object.status?.lastActions?.findLast(isOpen) ?? null;
 }
 
 /** True when a rollback is ordered for the canary that is on its way. */
@@ -31,20 +30,78 @@ export function rollbackIsOrdered(s: Situation): boolean {
   return action.revision === null || action.revision === s.canary.revision;
 }
 
+/** The last revision before stable that was stable itself, is retained and stands unrejected. */
+export function previousStable({ obs, stable }: Situation): RevisionView | null {
+  const [newest] = obs.revisions
+    .filter((view) => view !== stable && !view.deleting && !isRejected(obs, view.revision))
+    .filter(({ record }) => record.promotedMs !== null)
+    .toSorted((a, b) => (b.record.promotedMs ?? 0) - (a.record.promotedMs ?? 0));
+  return newest ?? null;
+}
+
+/** True when a rollback is ordered for the revision that is stable, and another can come back. */
+export function stableRollbackIsOrdered(s: Situation): boolean {
+  const action = openAction(s);
+  const { stable, obs } = s;
+  if (action?.verb !== 'rollback' || s.canaryActive || stable === null) return false;
+  if (stable.revision !== obs.desired.revision || stable.record.rejected) return false;
+  const isMeant = action.revision === null || action.revision === stable.revision;
+  return isMeant && previousStable(s) !== null;
+}
+
 /**
- * The answer to an open action that this pass can give without touching traffic; null without one.
+ * The answer to an open action that this pass can give without a write; null without one.
  */
 export function answerAction(s: Situation): LastAction | null {
   const action = openAction(s);
-  if (action === null || rollbackIsOrdered(s)) return null;
-  return action.verb === 'rollback' ? answerRollback(s, action) : answerRetry(s, action);
+  if (action === null || rollbackIsOrdered(s) || stableRollbackIsOrdered(s)) return null;
+  switch (action.verb) {
+    case 'rollback':
+      return answerRollback(s, action);
+    case 'retry':
+      return answerRetry(s, action);
+    case 'pause':
+      return answerPause(s, action);
+    case 'resume':
+      return s.pausedBy === null
+        ? answer(s, action, null, 'Refused', 'the object is not paused')
+        : answer(s, action, null, 'Accepted');
+    case 'promote':
+    case 'approve':
+      return answerAdvance(s, action);
+  }
 }
 
-type OpenAction = NonNullable<ReturnType<typeof openAction>>;
+function answerPause(s: Situation, action: Action): LastAction {
+  // The pause was written, and the process died before it could answer.
+  if (s.pausedBy === action.id) return answer(s, action, null, 'Done');
+  const why = s.pausedBy === null ? 'no revision is stable yet' : `paused by ${s.pausedBy} already`;
+  return answer(s, action, null, 'Refused', why);
+}
+
+/** Both name the canary that is on its way at this moment, and stay with it. */
+function answerAdvance(s: Situation, action: Action): LastAction {
+  const { canary, step } = s;
+  const refuse = (why: string): LastAction => answer(s, action, action.revision, 'Refused', why);
+  if (!s.canaryActive || canary === null || step === null) return refuse('no canary is on its way');
+  if (action.revision !== null && action.revision !== canary.revision) {
+    return refuse(`revision ${action.revision} is not the canary, ${canary.revision} is`);
+  }
+  if (action.verb === 'approve') {
+    const isAsked = step.needsApproval && canary.record.approvedStep < step.number;
+    if (!isAsked) return refuse('the running step needs no approval');
+  } else {
+    const breaching = s.signals.find(isCritical);
+    if (breaching !== undefined) return refuse(`${breaching.signal.name} is ${breaching.level}`);
+    if (s.pausedBy !== null) return refuse('the object is paused; resume it first');
+    if (step.final) return refuse('the canary has all the traffic and bakes already');
+  }
+  return answer(s, action, canary.revision, 'Accepted');
+}
 
 function answer(
   s: Situation,
-  action: OpenAction,
+  action: Action,
   revision: string | null,
   result: LastAction['result'],
   message?: string,
@@ -59,7 +116,7 @@ function answer(
   };
 }
 
-function answerRollback(s: Situation, action: OpenAction): LastAction {
+function answerRollback(s: Situation, action: Action): LastAction {
   const revision = action.revision ?? s.obs.desired.revision;
   // The traffic was moved, and the process died before it could answer.
   if (incidentOf(s.obs, revision)?.value === `rollback/${action.id}`) {
@@ -72,20 +129,19 @@ function answerRollback(s: Situation, action: OpenAction): LastAction {
     action.revision,
     'Refused',
     action.revision === null || action.revision === stable
-      ? `no canary is on its way: revision ${stable} is stable already`
+      ? `no canary is on its way, and no earlier revision than ${stable} is there to come back`
       : `revision ${action.revision} is not the canary; stable is ${stable}`,
   );
 }
 
-function answerRetry(s: Situation, action: OpenAction): LastAction {
+function answerRetry(s: Situation, action: Action): LastAction {
   const { revision: desired } = s.obs.desired;
   const revision = action.revision ?? desired;
   if (revision !== desired) {
     const message = `the template names revision ${desired}, not ${revision}`;
     return answer(s, action, revision, 'Refused', message);
   }
-  const view = s.obs.revisions.find((candidate) => candidate.revision === revision);
-  if (rejectedAttempt(s.obs, revision) < (view?.record.attempt ?? 1)) {
+  if (!isRejected(s.obs, revision)) {
     return answer(s, action, revision, 'Refused', `revision ${revision} is not rejected`);
   }
   return answer(s, action, revision, 'Accepted');

@@ -1,49 +1,14 @@
 // The checks that give traffic, in the order of a rollout: the ReplicaSet, its pods, its service,
-// the weight, the router's word, the hold, the next step, promotion. Each waits for what comes
-// before it.
-import { formatDuration, formatValue } from '../api/quantities.ts';
-import type { Check, Finding } from './decision.ts';
-import { judgeHealth } from './holds.ts';
-import type { SignalJudgement } from './judgement.ts';
-import type { RevisionRecord, RevisionView } from './model.ts';
+// the weight, the word of the router. Each waits for what comes before it; stepEnd.ts goes on.
+import type { Check } from './decision.ts';
 import { judgePods, whyNot } from './podHealth.ts';
+import { duringRollout, stepName, write } from './rollout.ts';
 import { endpointsHold } from './settle.ts';
-import { stopsAdvance } from './signals.ts';
-import type { RunningStep, Situation } from './situation.ts';
-import { carriedBy, markOf, podsForWeight, rejectedAttempt, sameMark } from './situation.ts';
+import type { Situation } from './situation.ts';
+import { carriedBy, markOf, rejectedAttempt, sameMark } from './situation.ts';
+import { holdingMessage, raiseIsForbidden } from './stepEnd.ts';
 import { beginAttempt, lower } from './takeAway.ts';
 import { rfc3339 } from './text.ts';
-
-interface Rollout {
-  readonly canary: RevisionView;
-  readonly stable: RevisionView;
-  readonly step: RunningStep;
-  /** Pods that the step's weight needs. */
-  readonly needed: number;
-}
-
-/** A check that has something to say only while a canary is on its way. */
-function duringRollout(check: (s: Situation, r: Rollout) => Finding | null): Check {
-  return (s) => {
-    const { canary, stable, step } = s;
-    if (!s.canaryActive || canary === null || stable === null || step === null) return null;
-    return check(s, {
-      canary,
-      stable,
-      step,
-      needed: podsForWeight(s.policy.replicas, step.weight),
-    });
-  };
-}
-
-function stepName({ number, weight, final }: RunningStep, s: Situation): string {
-  return final ? 'the last step (100 %)' : `step ${number}/${s.policy.steps.length} (${weight} %)`;
-}
-
-function record(canary: RevisionView, fields: Partial<RevisionRecord>): Finding['commands'] {
-  const { name, uid, resourceVersion } = canary;
-  return [{ kind: 'writeRevision', name, uid, resourceVersion, record: fields }];
-}
 
 /** With no pods wanted there is nothing that a canary could be judged by. */
 export const nothingIsWanted: Check = (s) => {
@@ -67,7 +32,7 @@ export const attemptBegins: Check = (s) => {
   } as const;
   if (s.canary?.deleting === true) return { ...finding, commands: [] };
   const begin = beginAttempt(s, lastAttempt(s, revision));
-  if (s.canary !== null) return { ...finding, commands: record(s.canary, begin) };
+  if (s.canary !== null) return { ...finding, commands: [write(s.canary, begin)] };
   return {
     ...finding,
     commands: [{ kind: 'createReplicaSet', revision, hash, replicas: 0, record: begin }],
@@ -84,16 +49,31 @@ function lastAttempt(s: Situation, revision: string): number {
   return Math.max(s.canary?.record.attempt ?? 0, rejectedAttempt(s.obs, revision), ...marks);
 }
 
+/** Evidence counts from the first available pod of this attempt; it is written down first. */
+export const attemptHasNoStart: Check = duringRollout((_, { canary }) => {
+  if (canary.record.attemptStartMs !== null || canary.available === 0) return null;
+  const begunMs = canary.record.attemptBegunMs ?? canary.createdAtMs;
+  const readyMs = canary.pods.flatMap((pod) => (pod.readySinceMs === null ? [] : pod.readySinceMs));
+  const firstReadyMs = readyMs.length === 0 ? begunMs : Math.min(...readyMs);
+  const attemptStartMs = Math.ceil(Math.max(begunMs, firstReadyMs) / 1000) * 1000;
+  return {
+    phase: 'Progressing',
+    reason: 'WaitingForPods',
+    message: `Evidence of revision ${canary.revision} counts from ${rfc3339(attemptStartMs)}.`,
+    commands: [write(canary, { attemptStartMs })],
+  };
+});
+
 /** Capacity comes before the weight, and goes only when more than the weight needs is there. */
 export const canaryIsScaled: Check = duringRollout((s, { canary, step, needed }) => {
+  if (!s.routed) return null;
   const surplus = canary.replicas > needed && canary.available >= canary.replicas;
   if (canary.replicas >= needed && !surplus) return null;
-  const { name, uid, resourceVersion } = canary;
   return {
     phase: 'Progressing',
     reason: 'WaitingForPods',
     message: `The canary is scaled to ${needed} pods for ${stepName(step, s)}.`,
-    commands: [{ kind: 'writeRevision', name, uid, resourceVersion, record: {}, replicas: needed }],
+    commands: [write(canary, {}, needed)],
   };
 });
 
@@ -109,21 +89,6 @@ export const podsAreMissing: Check = duringRollout((s, { canary, step, needed })
       `${stepName(step, s)}${whyNot(canary)}.`,
     commands: [],
     ...(verdict.state === 'due' ? { lookAgainAtMs: verdict.dueAtMs } : {}),
-  };
-});
-
-/** Evidence counts from the first available pod of this attempt; it is written down first. */
-export const attemptHasNoStart: Check = duringRollout((_, { canary }) => {
-  if (canary.record.attemptStartMs !== null) return null;
-  const begunMs = canary.record.attemptBegunMs ?? canary.createdAtMs;
-  const readyMs = canary.pods.flatMap((pod) => (pod.readySinceMs === null ? [] : pod.readySinceMs));
-  const firstReadyMs = readyMs.length === 0 ? begunMs : Math.min(...readyMs);
-  const attemptStartMs = Math.ceil(Math.max(begunMs, firstReadyMs) / 1000) * 1000;
-  return {
-    phase: 'Progressing',
-    reason: 'WaitingForEndpoints',
-    message: `Evidence of revision ${canary.revision} counts from ${rfc3339(attemptStartMs)}.`,
-    commands: record(canary, { attemptStartMs }),
   };
 });
 
@@ -149,7 +114,7 @@ export const canaryServiceIsElsewhere: Check = duringRollout((s, { canary }) => 
 
 /** Weight waits until -canary's endpoints hold the canary's ready pods and nobody else's. */
 export const endpointsAreMissing: Check = duringRollout((s, { canary, needed }) => {
-  if (endpointsHold(s.obs.canaryEndpoints, canary, needed)) return null;
+  if (!s.routed || endpointsHold(s.obs.canaryEndpoints, canary, needed)) return null;
   return {
     phase: 'Progressing',
     reason: 'WaitingForEndpoints',
@@ -190,19 +155,6 @@ export const weightIsNotTheSteps: Check = duringRollout((s, { canary, step }) =>
   };
 });
 
-/** No data is natural before the first weight; afterwards a raise needs a trustworthy look. */
-function raiseIsForbidden(s: Situation, canary: RevisionView, step: RunningStep): Finding | null {
-  const critical = s.signals.find(isCritical);
-  if (critical !== undefined) return waitsForLevel(critical, step, s);
-  if (step.number === 1 && canary.record.stepStartMs === null) return null;
-  if (s.obs.evidence === null)
-    return waitsForEvidence('the first look at the metric server', [], s);
-  const blind = s.signals.filter(
-    ({ signal, absence }) => signal.needed && absence !== null && absence.kind !== 'noData',
-  );
-  return blind.length > 0 ? waitsForEvidence('evidence that can be trusted', blind, s) : null;
-}
-
 /** The hold counts from the router's acceptance, not from the patch. */
 export const routerHasNotAccepted: Check = duringRollout((s) => {
   const pending = s.routes.find((route) => !route.accepted);
@@ -223,167 +175,6 @@ export const stepHasNoStart: Check = duringRollout((s, { canary, step }) => {
     phase: 'Progressing',
     reason: 'Holding',
     message: holdingMessage(s, step, stepStartMs),
-    commands: record(canary, { stepStartMs }),
+    commands: [write(canary, { stepStartMs })],
   };
 });
-
-function holdingMessage(s: Situation, step: RunningStep, stepStartMs: number): string {
-  const end = rfc3339(stepStartMs + step.holdSeconds * 1000);
-  return `${stepName(step, s)} holds for ${formatDuration(step.holdSeconds)}, until ${end}.`;
-}
-
-function isCritical({ advanceLevel, breach }: SignalJudgement): boolean {
-  return stopsAdvance(advanceLevel) || breach.state === 'suspect';
-}
-
-function waitsForLevel(judgement: SignalJudgement, step: RunningStep, s: Situation): Finding {
-  const { signal, latest } = judgement;
-  const limit = signal.critical ?? signal.rollback;
-  const shown = limit === null ? 'its limit' : formatValue(limit, signal.unit);
-  const was = latest?.value ?? null;
-  return {
-    phase: 'Progressing',
-    reason: 'LevelCritical',
-    message:
-      `${stepName(step, s)} waits: ${signal.name} is ${signal.direction} ${shown}` +
-      `${was === null ? '' : ` (${judgement.level})`}.`,
-    commands: [],
-  };
-}
-
-function waitsForEvidence(
-  what: string,
-  signals: readonly SignalJudgement[],
-  s: Situation,
-): Finding {
-  const reasons = signals.map(
-    ({ signal, absence }) => `${signal.name}: ${absence?.reason}: ${absence?.message ?? ''}`,
-  );
-  const first = s.step === null ? 'The step' : stepName(s.step, s);
-  return {
-    phase: 'Progressing',
-    reason: 'EvidenceMissing',
-    message: [`${first} waits for ${what}.`, ...reasons].join(' '),
-    commands: [],
-  };
-}
-
-/** A signal is beyond its critical limit, or a breach is on its way to a verdict. */
-export const levelIsCritical: Check = duringRollout((s, { step }) => {
-  const critical = s.signals.find(isCritical);
-  return critical === undefined ? null : waitsForLevel(critical, step, s);
-});
-
-/** The step's hold has not passed yet. */
-export const holdIsNotOver: Check = duringRollout((s, { canary, step }) => {
-  const startMs = canary.record.stepStartMs;
-  if (startMs === null) return null;
-  const endMs = startMs + step.holdSeconds * 1000;
-  const leftMs = endMs - s.obs.metricsNowMs;
-  if (leftMs <= 0) return null;
-  const blind = s.signals.filter(
-    ({ signal, absence }) => signal.needed && absence !== null && absence.kind !== 'noData',
-  );
-  if (blind.length > 0) return waitsForEvidence('evidence that can be trusted', blind, s);
-  return {
-    phase: 'Progressing',
-    reason: 'Holding',
-    message: holdingMessage(s, step, startMs),
-    commands: [],
-    lookAgainAtMs: s.obs.nowMs + leftMs,
-  };
-});
-
-/** Every needed signal must have been healthy over the whole hold, and no other one unhealthy. */
-export const healthIsNotProven: Check = duringRollout((s, { canary, step }) => {
-  const startMs = canary.record.stepStartMs;
-  if (startMs === null) return null;
-  const endMs = startMs + step.holdSeconds * 1000;
-  for (const judgement of s.signals) {
-    const { signal, history, stepSeconds, observedAtMs } = judgement;
-    if (
-      signal.needed &&
-      judgement.absence !== null &&
-      judgement.absence.reason !== 'TooFewRequests'
-    )
-      return waitsForEvidence('evidence', [judgement], s);
-    if (signal.needed && (observedAtMs < endMs || history.length === 0))
-      return waitsForEvidence(`the look at the whole hold of ${signal.name}`, [], s);
-    const health = judgeHealth(
-      signal,
-      history,
-      stepSeconds,
-      startMs,
-      step.holdSeconds,
-      observedAtMs,
-    );
-    if (health.state === 'unhealthy') {
-      return {
-        phase: 'Progressing',
-        reason: 'LevelCritical',
-        message:
-          `${stepName(step, s)} waits until ${rfc3339(health.clearAtMs)}: ${signal.name} was ` +
-          `critical at ${rfc3339(health.lastMs)}.`,
-        commands: [],
-      };
-    }
-    if (!signal.needed) continue;
-    if (health.state === 'tooFewRequests') {
-      return {
-        phase: 'Progressing',
-        reason: 'TooFewRequests',
-        message:
-          `${stepName(step, s)} waits: ${signal.name} needs ${signal.minRequests} requests ` +
-          `within the hold; ${health.missing} are missing.`,
-        commands: [],
-      };
-    }
-    if (health.state === 'unknown') {
-      return waitsForEvidence(`a whole hold of known values of ${signal.name}`, [], s);
-    }
-  }
-  return null;
-});
-
-/** Every hold is proven: the next step is written down before its weight is given. */
-export const stepPasses: Check = duringRollout((s, { canary, stable, step }) => {
-  if (step.final) return promote(s, canary, stable);
-  return {
-    phase: 'Progressing',
-    reason: 'StepStarted',
-    message: `${stepName(step, s)} has passed.`,
-    commands: record(canary, {
-      step: step.number + 1,
-      stepDecidedMs: s.obs.nowMs,
-      stepStartMs: null,
-    }),
-  };
-});
-
-/** At 100 % -stable carries nothing, so its selector can move; the roles follow it. */
-function promote(s: Situation, canary: RevisionView, stable: RevisionView): Finding {
-  const { stableService } = s.obs;
-  const roleOf = (view: RevisionView, role: RevisionRecord['role']) =>
-    ({
-      kind: 'writeRevision',
-      name: view.name,
-      uid: view.uid,
-      resourceVersion: null,
-      record: { role },
-    }) as const;
-  return {
-    phase: 'Progressing',
-    reason: 'Promoting',
-    message: `Revision ${canary.revision} has passed every step and becomes stable.`,
-    commands: [
-      {
-        kind: 'applyService',
-        role: 'stable',
-        revision: canary.revision,
-        resourceVersion: stableService?.resourceVersion ?? null,
-      },
-      roleOf(canary, 'stable'),
-      roleOf(stable, null),
-    ],
-  };
-}

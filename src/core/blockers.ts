@@ -74,7 +74,7 @@ export const serviceIsClaimed: Check = (s) => {
 
 /** The user's Service is read for its ports, so it must be there before ours are made. */
 export const userServiceIsMissing: Check = (s) => {
-  if (s.obs.userService !== 'missing') return null;
+  if (!s.routed || s.obs.userService !== 'missing') return null;
   const { service } = s.obs.object.spec.traffic;
   return stopped(
     s,
@@ -85,7 +85,7 @@ export const userServiceIsMissing: Check = (s) => {
 
 /** A route of the spec is not there: traffic can't be split, and is left as it is. */
 export const routeIsMissing: Check = (s) => {
-  const { routes } = s.obs.object.spec.traffic.gatewayAPI;
+  const routes = s.obs.object.spec.traffic.gatewayAPI?.routes ?? [];
   const missing = routes.filter((_, i) => s.obs.routes[i] === null);
   if (missing.length === 0) return null;
   const names = missing.map(({ kind, name }) => `${kind} ${name}`).join(', ');
@@ -98,7 +98,7 @@ export const routeIsMissing: Check = (s) => {
 
 /** A route carries the rollout of another object. */
 export const routeIsClaimed: Check = (s) => {
-  const { routes } = s.obs.object.spec.traffic.gatewayAPI;
+  const routes = s.obs.object.spec.traffic.gatewayAPI?.routes ?? [];
   for (const [i, owner] of s.obs.routeOwners.entries()) {
     if (owner === null) continue;
     return stopped(

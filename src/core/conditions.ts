@@ -87,6 +87,10 @@ function evidenceAvailable(s: Situation): Statement | null {
 function trafficRouted(s: Situation): Statement {
   const type = 'TrafficRouted';
   const { obs } = s;
+  if (!s.routed) {
+    const message = 'No router is named: the shares are pod counts behind the Service.';
+    return { type, status: 'True', reason: 'WeightsConfirmed', message };
+  }
   if (obs.routes.some((route) => route === null)) {
     const message = 'A route of spec.traffic.gatewayAPI.routes does not exist.';
     return { type, status: 'False', reason: 'RouteMissing', message };

@@ -3,21 +3,28 @@
 import { answerAction } from './actions.ts';
 import * as advance from './advance.ts';
 import * as blockers from './blockers.ts';
+import * as bringBack from './bringBack.ts';
 import type { Check, Decision, Finding } from './decision.ts';
 import type { EvidenceTarget } from './evidence.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { Observation } from './model.ts';
+import * as orders from './orders.ts';
+import { podsAreNotTheSteps } from './podShares.ts';
 import * as settle from './settle.ts';
 import type { Situation } from './situation.ts';
 import { readSituation } from './situation.ts';
+import * as stepEnd from './stepEnd.ts';
 import * as takeAway from './takeAway.ts';
+import { observedIncidents } from './verdicts.ts';
 
 /** Name and check, in the order they are asked. */
 export const CHECKS: Readonly<Record<string, Check>> = {
   // Traffic is taken away.
   objectIsDeleted: takeAway.objectIsDeleted,
   rollbackWasOrdered: takeAway.rollbackWasOrdered,
-  retryWasAccepted: takeAway.retryWasAccepted,
+  stableRollbackWasOrdered: bringBack.stableRollbackWasOrdered,
+  retryWasAccepted: orders.retryWasAccepted,
+  stableIsRejected: bringBack.stableIsRejected,
   revisionIsRejected: takeAway.revisionIsRejected,
   podsHaveFailed: takeAway.podsHaveFailed,
   rollbackLimitHeld: takeAway.rollbackLimitHeld,
@@ -27,6 +34,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   routeLostItsMark: takeAway.routeLostItsMark,
 
   // An advance is stopped.
+  pauseWasOrdered: orders.pauseWasOrdered,
   finalizerIsMissing: blockers.finalizerIsMissing,
   specIsInvalid: blockers.specIsInvalid,
   revisionNameIsTaken: blockers.revisionNameIsTaken,
@@ -40,23 +48,28 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   routeIsMissing: blockers.routeIsMissing,
   routeIsClaimed: blockers.routeIsClaimed,
   backendsAreMissing: blockers.backendsAreMissing,
+  actionWasAccepted: orders.actionWasAccepted,
   stableIsDesired: settle.stableIsDesired,
 
   // The canary gets weight, step by step.
+  rolloutIsPaused: orders.rolloutIsPaused,
   nothingIsWanted: advance.nothingIsWanted,
   attemptBegins: advance.attemptBegins,
-  canaryIsScaled: advance.canaryIsScaled,
-  podsAreMissing: advance.podsAreMissing,
   attemptHasNoStart: advance.attemptHasNoStart,
+  canaryIsScaled: advance.canaryIsScaled,
+  podsAreNotTheSteps,
+  podsAreMissing: advance.podsAreMissing,
   canaryServiceIsElsewhere: advance.canaryServiceIsElsewhere,
   endpointsAreMissing: advance.endpointsAreMissing,
   weightIsNotTheSteps: advance.weightIsNotTheSteps,
   routerHasNotAccepted: advance.routerHasNotAccepted,
   stepHasNoStart: advance.stepHasNoStart,
-  levelIsCritical: advance.levelIsCritical,
-  holdIsNotOver: advance.holdIsNotOver,
-  healthIsNotProven: advance.healthIsNotProven,
-  stepPasses: advance.stepPasses,
+  stepIsPaused: orders.stepIsPaused,
+  levelIsCritical: stepEnd.levelIsCritical,
+  holdIsNotOver: stepEnd.holdIsNotOver,
+  approvalIsMissing: stepEnd.approvalIsMissing,
+  healthIsNotProven: stepEnd.healthIsNotProven,
+  stepPasses: stepEnd.stepPasses,
 };
 
 /** Decides one pass. Pure: the same observation always gives the same decision. */
@@ -72,6 +85,7 @@ export function decide(obs: Observation): Decision {
   return {
     ...finding,
     check,
+    observed: observedIncidents(s),
     commands: house.commands,
     watch: watchOf(s),
     ...(answered === null ? {} : { answered }),
@@ -102,5 +116,6 @@ function watchOf(s: Situation): EvidenceTarget | null {
     attemptStartMs: canary.record.attemptStartMs,
     stepStartMs: canary.record.stepStartMs,
     stepHoldSeconds: step.holdSeconds,
+    awaitsApproval: step.needsApproval && canary.record.approvedStep < step.number,
   };
 }

@@ -26,6 +26,8 @@ export interface Finding {
 export type Check = (s: Situation) => Finding | null;
 
 export interface Decision extends Finding {
+  /** Incidents that are written down and nothing else. */
+  readonly observed: readonly Incident[];
   /** The name of the check that decided. */
   readonly check: string;
   /** What the poller shall look at until the next decision; null: nothing. */

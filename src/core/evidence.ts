@@ -108,4 +108,6 @@ export interface EvidenceTarget {
   readonly stepStartMs: number | null;
   /** Length of the running step's hold; the final step's is the longest `for`. */
   readonly stepHoldSeconds: number;
+  /** The step can't end before a person approved it, whatever the evidence. */
+  readonly awaitsApproval: boolean;
 }

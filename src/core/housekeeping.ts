@@ -1,6 +1,9 @@
 // What is to do beside the decision, once that wants nothing written: stable's role and size, the
 // drain of revisions without traffic, and the end of ReplicaSets that nobody needs any more.
-import type { Command, RevisionRecord, RevisionView, TimeMs } from './model.ts';
+import { previousStable } from './actions.ts';
+import type { Command, RevisionView, TimeMs } from './model.ts';
+import { stableCarries } from './podShares.ts';
+import { write } from './rollout.ts';
 import type { Situation } from './situation.ts';
 import { podsForStable } from './situation.ts';
 
@@ -11,8 +14,13 @@ export interface Housekeeping {
 
 /** A revision is left over when it is neither stable nor the canary that is on its way. */
 export function keepHouse(s: Situation): Housekeeping {
+  const comingBack = s.stable?.record.rejected === true ? previousStable(s) : null;
   const leftOver = s.obs.revisions.filter(
-    (revision) => !revision.deleting && revision !== s.stable && !isActiveCanary(s, revision),
+    (revision) =>
+      !revision.deleting &&
+      revision !== s.stable &&
+      revision !== comingBack &&
+      !isActiveCanary(s, revision),
   );
   const drains = leftOver.map((revision) => drain(s, revision));
   const due = drains.flatMap(({ lookAgainAtMs }) => lookAgainAtMs ?? []);
@@ -30,29 +38,14 @@ function isActiveCanary(s: Situation, revision: RevisionView): boolean {
   return s.canaryActive && revision === s.canary;
 }
 
-function write(
-  view: RevisionView,
-  record: Partial<RevisionRecord>,
-  replicas?: number,
-): Extract<Command, { kind: 'writeRevision' }> {
-  const { name, uid, resourceVersion } = view;
-  return {
-    kind: 'writeRevision',
-    name,
-    uid,
-    resourceVersion,
-    record,
-    ...(replicas === undefined ? {} : { replicas }),
-  };
-}
-
 function keepStable(s: Situation): Command[] {
   const { stable } = s;
   if (stable === null) return [];
   const { role, drainingSinceMs } = stable.record;
   const misnamed = role !== 'stable' || drainingSinceMs !== null;
   const record = misnamed ? ({ role: 'stable', drainingSinceMs: null } as const) : {};
-  const replicas = podsForStable(s);
+  // Without a router the steps themselves set how many pods stable has.
+  const replicas = s.routed || !s.canaryActive ? podsForStable(s) : stable.replicas;
   if (!misnamed && replicas === stable.replicas) return [];
   return [write(stable, record, replicas === stable.replicas ? undefined : replicas)];
 }
@@ -65,6 +58,11 @@ function drain(
   const { role, drainingSinceMs } = view.record;
   if (view.replicas === 0) {
     return role === null ? nothing : { ...nothing, commands: [write(view, { role: null })] };
+  }
+  if (!s.routed) {
+    return stableCarries(s, view)
+      ? { ...nothing, commands: [write(view, { role: null }, 0)] }
+      : nothing;
   }
   if (isInTraffic(s, view)) return nothing;
   if (drainingSinceMs === null) {

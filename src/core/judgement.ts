@@ -5,7 +5,7 @@ import type { Level } from '../api/schema.ts';
 import type { Absence, RevisionEvidence, SignalEvidence } from './evidence.ts';
 import { judgeBreach } from './holds.ts';
 import type { BreachHold } from './holds.ts';
-import { judgePoints } from './signals.ts';
+import { judgePoints, stopsAdvance } from './signals.ts';
 import type { JudgedPoint } from './signals.ts';
 
 export interface SignalJudgement {
@@ -23,6 +23,11 @@ export interface SignalJudgement {
   readonly absentSinceMs: number | null;
   readonly query: string;
   readonly observedAtMs: number;
+}
+
+/** Beyond critical, or a breach on its way to a verdict: nothing advances meanwhile. */
+export function isCritical({ advanceLevel, breach }: SignalJudgement): boolean {
+  return stopsAdvance(advanceLevel) || breach.state === 'suspect';
 }
 
 const notYetAsked: Absence = {

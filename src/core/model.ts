@@ -65,6 +65,12 @@ export interface RevisionRecord {
   readonly stableFloor: number | null;
   /** The id of the action that began this attempt. */
   readonly retriedBy: string | null;
+  /** The newest step that a person approved; 0: none. */
+  readonly approvedStep: number;
+  /** The id of the action that paused the object; it stands on any one of its ReplicaSets. */
+  readonly pausedBy: string | null;
+  /** When the revision last became stable; null for one that never was. */
+  readonly promotedMs: TimeMs | null;
 }
 
 /** A ReplicaSet that the object owns. */
@@ -187,6 +193,12 @@ export interface Observation {
  */
 export type Guard = 'raise' | 'lower';
 
+/** An object of a kind that the command knows, in the namespace of the X0ttaDeployment. */
+export interface NamedObject {
+  readonly name: string;
+  readonly uid: string;
+}
+
 export type Command =
   | {
       readonly kind: 'setWeights';
@@ -229,6 +241,12 @@ export type Command =
       readonly revision: string;
       /** The service that was read; null creates it. */
       readonly resourceVersion: string | null;
+    }
+  /** Takes the object's owner references off, so that what is named outlives it. */
+  | {
+      readonly kind: 'orphan';
+      readonly replicaSets: readonly NamedObject[];
+      readonly services: readonly NamedObject[];
     }
   | { readonly kind: 'addFinalizer' }
   | { readonly kind: 'removeFinalizer' };

@@ -22,7 +22,13 @@ export const firstRevisionIsMissing: Check = (s) => {
   if (s.stable !== null) return null;
   const { revision, hash } = s.obs.desired;
   const { nowMs } = s.obs;
-  const record = { role: 'stable', attempt: 1, attemptBegunMs: nowMs, step: 0 } as const;
+  const record = {
+    role: 'stable',
+    attempt: 1,
+    attemptBegunMs: nowMs,
+    step: 0,
+    promotedMs: nowMs,
+  } as const;
   const existing = s.canary;
   const first: Command =
     existing === null
@@ -39,7 +45,7 @@ export const firstRevisionIsMissing: Check = (s) => {
     phase: 'Progressing',
     reason: 'FirstRollout',
     message: `Revision ${revision} is the first one and needs no canary.`,
-    commands: [first, ...bothServices(s, revision)],
+    commands: s.routed ? [first, ...bothServices(s, revision)] : [first],
   };
 };
 
@@ -65,7 +71,7 @@ function bothServices(s: Situation, revision: string): Command[] {
 export const serviceIsMissing: Check = (s) => {
   const { stable } = s;
   const { stableService, canaryService } = s.obs;
-  if (stable === null) return null;
+  if (stable === null || !s.routed) return null;
   const commands: Command[] = [];
   if (stableService === null || stableService.revision !== stable.revision) {
     const resourceVersion = stableService?.resourceVersion ?? null;
@@ -90,7 +96,7 @@ export const serviceIsMissing: Check = (s) => {
 export const stableIsDesired: Check = (s) => {
   const { stable } = s;
   if (stable === null || stable.revision !== s.obs.desired.revision) return null;
-  return s.carried > 0 ? routesReturnTo(s, stable) : stableServes(s, stable);
+  return s.routed && s.carried > 0 ? routesReturnTo(s, stable) : stableServes(s, stable);
 };
 
 /** Both services select stable already, so this moves names, not traffic. */

@@ -6,30 +6,38 @@ import { judgeSignals } from './judgement.ts';
 import type { SignalJudgement } from './judgement.ts';
 import type { Observation, RevisionView, RolloutMark, RouteView } from './model.ts';
 
-/** The end of a rollout: all traffic, for as long as the longest hold of a limit. */
 export interface RunningStep extends PolicyStep {
   readonly number: number;
+  /** The bake, at 100 %. */
   readonly final: boolean;
 }
 
 export interface Situation {
   readonly obs: Observation;
   readonly policy: Policy;
+  /** Whether a router gives the shares; else they are pod counts. */
+  readonly routed: boolean;
   readonly stable: RevisionView | null;
   /** The ReplicaSet of the desired revision, unless that is stable. */
   readonly canary: RevisionView | null;
   /** The canary's attempt has begun and was not ended by a verdict or a newer template. */
   readonly canaryActive: boolean;
-  /** The revision that -canary selects, unless it is stable; its name even without a ReplicaSet. */
+  /**
+   * The revision that gets the canary's share, unless it is stable: the one that -canary selects,
+   * its name even without a ReplicaSet; without a router one that has pods.
+   */
   readonly inCanaryRole: string | null;
-  /** The highest percentage that any route gives to -canary, 0 to 100. */
+  /** The highest percentage of the traffic that it gets by any route, 0 to 100. */
   readonly carried: number;
   readonly routes: readonly RouteView[];
   readonly step: RunningStep | null;
+  /** The id of the action that paused the object; null while it is not paused. */
+  readonly pausedBy: string | null;
   readonly signals: readonly SignalJudgement[];
 }
 
 export function readSituation(obs: Observation, policy: Policy): Situation {
+  const routed = obs.object.spec.traffic.gatewayAPI !== undefined;
   const stable = findStable(obs);
   const wanted = obs.revisions.find(({ revision }) => revision === obs.desired.revision) ?? null;
   const canary = wanted !== null && wanted !== stable ? wanted : null;
@@ -38,17 +46,21 @@ export function readSituation(obs: Observation, policy: Policy): Situation {
     !canary.deleting &&
     canary.record.role === 'canary' &&
     rejectedAttempt(obs, canary.revision) < canary.record.attempt;
-  const selected = obs.canaryService?.revision ?? null;
   const routes = obs.routes.filter((route) => route !== null);
+  const inCanaryRole = routed ? selectedBesides(obs, stable) : runningBesides(obs, stable);
   return {
     obs,
     policy,
+    routed,
     stable,
     canary,
     canaryActive,
-    inCanaryRole: selected !== null && selected !== stable?.revision ? selected : null,
-    carried: Math.max(0, ...routes.map(carriedBy)),
+    inCanaryRole,
+    carried: routed
+      ? Math.max(0, ...routes.map(carriedBy))
+      : shareByPods(obs, stable, inCanaryRole),
     routes,
+    pausedBy: obs.revisions.find(({ record }) => record.pausedBy !== null)?.record.pausedBy ?? null,
     step: canaryActive && canary !== null ? runningStep(policy, canary.record.step) : null,
     signals: canaryActive ? judgeSignals(policy.signals, obs.evidence) : [],
   };
@@ -58,12 +70,39 @@ export function readSituation(obs: Observation, policy: Policy): Situation {
 function findStable(obs: Observation): RevisionView | null {
   const byRevision = (name: string | null | undefined): RevisionView | undefined =>
     obs.revisions.find(({ revision, deleting }) => revision === name && !deleting);
+  // A promotion that was cut short leaves two of them, of which the later one counts.
+  const [written] = obs.revisions
+    .filter(({ record, deleting }) => record.role === 'stable' && !deleting)
+    .toSorted((a, b) => (b.record.promotedMs ?? 0) - (a.record.promotedMs ?? 0));
   return (
     byRevision(obs.stableService?.revision) ??
-    obs.revisions.find(({ record, deleting }) => record.role === 'stable' && !deleting) ??
+    written ??
     byRevision(obs.object.status?.stable?.revision) ??
     null
   );
+}
+
+function selectedBesides(obs: Observation, stable: RevisionView | null): string | null {
+  const selected = obs.canaryService?.revision ?? null;
+  return selected === stable?.revision ? null : selected;
+}
+
+/** One that the template no longer names comes first: it has to go before the next one begins. */
+function runningBesides(obs: Observation, stable: RevisionView | null): string | null {
+  const running = obs.revisions.filter(
+    (view) => view !== stable && view.record.role === 'canary' && view.replicas > 0,
+  );
+  const superseded = running.find(({ revision }) => revision !== obs.desired.revision);
+  return (superseded ?? running[0])?.revision ?? null;
+}
+
+function shareByPods(
+  obs: Observation,
+  stable: RevisionView | null,
+  inCanaryRole: string | null,
+): number {
+  const own = obs.revisions.find(({ revision }) => revision === inCanaryRole)?.available ?? 0;
+  return own === 0 ? 0 : Math.round((100 * own) / (own + (stable?.available ?? 0)));
 }
 
 /** The percentage of one route's traffic that -canary gets, the highest of its rules. */
@@ -81,7 +120,8 @@ export function runningStep(policy: Policy, number: number): RunningStep {
   if (step !== undefined && number >= 1) return { ...step, number, final: false };
   return {
     weight: 100,
-    holdSeconds: Math.max(0, ...policy.signals.map(({ forSeconds }) => forSeconds)),
+    holdSeconds: policy.bakeSeconds,
+    needsApproval: false,
     number: policy.steps.length + 1,
     final: true,
   };
@@ -96,6 +136,31 @@ export function podsForWeight(replicas: number, weight: number): number {
 export function podsForStable(s: Situation): number {
   const floor = s.canaryActive ? (s.canary?.record.stableFloor ?? 0) : 0;
   return Math.max(s.policy.replicas, floor);
+}
+
+/** Pods of the canary that a step needs before its weight, or as its share. */
+export function podsForStep(s: Situation, { weight }: PolicyStep): number {
+  return s.routed
+    ? podsForWeight(s.policy.replicas, weight)
+    : podsForShare(s.policy, weight).canary;
+}
+
+/** Pod counts that stand for a weight where no router does (design.md, "Without a router"). */
+export function podsForShare(
+  { replicas, maxSurge }: Policy,
+  weight: number,
+): { readonly canary: number; readonly stable: number } {
+  if (weight === 100) return { canary: Math.max(1, replicas), stable: 0 };
+  const canary = Math.max(1, Math.round((replicas * weight) / 100));
+  // Where one pod would be the whole of it, stable keeps one beside it as far as the surge allows.
+  const least = Math.min(1, replicas + maxSurge - canary);
+  return { canary, stable: Math.max(least, replicas - canary) };
+}
+
+/** Whether a verdict ended the newest attempt at a revision. */
+export function isRejected(obs: Observation, revision: string): boolean {
+  const view = obs.revisions.find((candidate) => candidate.revision === revision);
+  return rejectedAttempt(obs, revision) >= (view?.record.attempt ?? 1);
 }
 
 export function markOf(obs: Observation, revision: RevisionView): RolloutMark {

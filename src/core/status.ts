@@ -14,7 +14,7 @@ import type {
 import { conditionsOf } from './conditions.ts';
 import type { Decision } from './decision.ts';
 import type { SignalJudgement } from './judgement.ts';
-import type { Observation, Outcome, RevisionView } from './model.ts';
+import type { Command, Observation, Outcome, RevisionView } from './model.ts';
 import { attemptOfIncident, readSituation } from './situation.ts';
 import type { Situation } from './situation.ts';
 import { worseOf } from './signals.ts';
@@ -160,11 +160,11 @@ function foldIncidents(
   outcomes: readonly Outcome[],
   phase: Phase,
 ): readonly Incident[] {
-  const known = s.obs.object.status?.incidents ?? [];
+  const known = [...decision.observed, ...(s.obs.object.status?.incidents ?? [])];
   const { incident } = decision;
-  if (incident === undefined) return known;
+  if (incident === undefined) return known.slice(0, MAX_INCIDENTS);
   const done = outcomes.filter((outcome) => outcome.kind === 'done');
-  const moved = done.find(({ command }) => command.kind === 'setWeights');
+  const moved = done.find(({ command }) => movesTraffic(command, s));
   const readBack = done.find(({ command }) => command.kind === 'readBack');
   const resolved = phase === 'RolledBack' && incident.resolvedAt === undefined;
   const actions = [...(incident.actions ?? []), ...done.flatMap(actionOf)];
@@ -179,6 +179,12 @@ function foldIncidents(
   const others = known.filter(({ id }) => id !== incident.id);
   const place = known.findIndex(({ id }) => id === incident.id);
   return others.toSpliced(Math.max(0, place), 0, updated).slice(0, MAX_INCIDENTS);
+}
+
+/** With a router the weights move the traffic, without one the end of the canary's pods. */
+function movesTraffic(command: Command, { routed }: Situation): boolean {
+  if (routed) return command.kind === 'setWeights';
+  return command.kind === 'writeRevision' && command.replicas === 0;
 }
 
 /** What an incident's record says was done; repeated passes say it once. */

@@ -2,41 +2,59 @@
 // its own evidence; each answers with the same plan: weights first, then the verdict, then the
 // rest.
 import type { Incident, LastAction } from '../api/schema.ts';
-import { rollbackIsOrdered, openAction, acceptedRetry } from './actions.ts';
+import { openAction, rollbackIsOrdered } from './actions.ts';
 import type { Check, Finding } from './decision.ts';
-import {
-  incidentOfAbsence,
-  incidentOfBreach,
-  incidentOfOrder,
-  incidentOfPods,
-  incidentWithoutRecord,
-} from './incident.ts';
+import { incidentOfOrder, incidentWithoutRecord } from './incident.ts';
 import type { Command, RevisionView, RolloutMark } from './model.ts';
-import { judgePods } from './podHealth.ts';
+import { rollBackPods, takePodsBack } from './podShares.ts';
+import { writeAnyway } from './rollout.ts';
 import { stableShare } from './share.ts';
 import type { Situation } from './situation.ts';
 import {
   carriedBy,
   incidentId,
   incidentOf,
+  isRejected,
   markOf,
   podsForStable,
-  podsForWeight,
   rejectedAttempt,
   sameMark,
 } from './situation.ts';
 import { rfc3339 } from './text.ts';
+import { absenceHeld, limitHeld, podsFailed } from './verdicts.ts';
 
 /** Stable gets its routes back before the object goes; missing routes count as done. */
 export const objectIsDeleted: Check = (s) => {
   if (!s.obs.finalizing) return null;
+  const orphans = s.obs.object.spec.deletionPolicy === 'Orphan' ? leaveBehind(s) : [];
   return {
     phase: 'Progressing',
     reason: 'Deleting',
     message: 'The routes go to stable, then the object goes.',
-    commands: s.obs.hasFinalizer ? [{ kind: 'releaseRoutes' }, { kind: 'removeFinalizer' }] : [],
+    commands: s.obs.hasFinalizer
+      ? [{ kind: 'releaseRoutes' }, ...orphans, { kind: 'removeFinalizer' }]
+      : [],
   };
 };
+
+/** Both services on stable, complete, and nobody's any more: it goes on serving. */
+function leaveBehind(s: Situation): readonly Command[] {
+  const { stable } = s;
+  const { stableService, canaryService } = s.obs;
+  if (stable === null) return [];
+  const services = [stableService, canaryService].filter((service) => service?.owned === true);
+  return [
+    ...(stable.replicas < podsForStable(s) ? [writeAnyway(stable, {}, podsForStable(s))] : []),
+    ...(s.inCanaryRole === null ? [] : canaryServiceToStable(s)),
+    {
+      kind: 'orphan',
+      replicaSets: [{ name: stable.name, uid: stable.uid }],
+      services: services
+        .flatMap((service) => service ?? [])
+        .map(({ name, uid }) => ({ name, uid })),
+    },
+  ];
+}
 
 /** A person ordered the rollback of the canary that is on its way. */
 export const rollbackWasOrdered: Check = (s) => {
@@ -52,43 +70,6 @@ export const rollbackWasOrdered: Check = (s) => {
   const incident = incidentOfOrder(s.canary, action.id, s.obs.nowMs);
   return { ...rollBack(s, s.canary.revision, incident), answered };
 };
-
-/** A retry was acknowledged: a new attempt begins once the old one carries nothing. */
-export const retryWasAccepted: Check = (s) => {
-  const retry = acceptedRetry(s);
-  if (retry === null || s.carried > 0 || s.inCanaryRole !== null) return null;
-  const { revision, hash } = s.obs.desired;
-  if (retry.revision !== revision) {
-    const message = `a newer template replaced revision ${retry.revision ?? ''}`;
-    return progressing(`The retry ${retry.id} is void: ${message}.`, [], {
-      ...retry,
-      result: 'Refused',
-      message,
-    });
-  }
-  const answered: LastAction = { ...retry, result: 'Done' };
-  const message = `Revision ${revision} is tried again (action ${retry.id}).`;
-  if (s.canary?.record.retriedBy === retry.id) return progressing(message, [], answered);
-  const record = {
-    ...beginAttempt(s, Math.max(s.canary?.record.attempt ?? 0, rejectedAttempt(s.obs, revision))),
-    retriedBy: retry.id,
-  };
-  const command: Command =
-    s.canary === null
-      ? { kind: 'createReplicaSet', revision, hash, replicas: 0, record }
-      : {
-          kind: 'writeRevision',
-          name: s.canary.name,
-          uid: s.canary.uid,
-          resourceVersion: s.canary.resourceVersion,
-          record,
-        };
-  return progressing(message, [command], answered);
-};
-
-function progressing(message: string, commands: readonly Command[], answered: LastAction): Finding {
-  return { phase: 'Progressing', reason: 'RolloutStarted', message, commands, answered };
-}
 
 /**
  * What stands on a ReplicaSet when an attempt begins; `last` is the number of the attempt before.
@@ -106,6 +87,7 @@ export function beginAttempt(s: Situation, last: number): Partial<RevisionView['
     incident: null,
     drainingSinceMs: null,
     stableFloor: s.stable?.replicas ?? 0,
+    approvedStep: 0,
   };
 }
 
@@ -116,7 +98,8 @@ export const revisionIsRejected: Check = (s) => {
   const marked = s.routes.find((route) => carriedBy(route) > 0)?.mark?.revision;
   const candidates = [s.inCanaryRole, marked, s.obs.desired.revision];
   const revision = candidates.find(
-    (name) => name !== null && name !== undefined && isRejected(s, name),
+    (name) =>
+      name !== null && name !== undefined && name !== s.stable?.revision && isRejected(s.obs, name),
   );
   if (revision === undefined || revision === null) return null;
   const id = incidentId(revision, rejectedAttempt(s.obs, revision));
@@ -124,50 +107,18 @@ export const revisionIsRejected: Check = (s) => {
   return rollBack(s, revision, incident);
 };
 
-function isRejected(s: Situation, revision: string): boolean {
-  if (revision === s.stable?.revision) return false;
-  const view = s.obs.revisions.find((candidate) => candidate.revision === revision);
-  return rejectedAttempt(s.obs, revision) >= (view?.record.attempt ?? 1);
+/** A verdict that Observe only writes down takes nothing away. */
+function enforced(verdict: (s: Situation) => Incident | null): Check {
+  return (s) => {
+    if (s.policy.observeOnly || s.canary === null) return null;
+    const incident = verdict(s);
+    return incident === null ? null : rollBack(s, s.canary.revision, incident);
+  };
 }
 
-/** The canary's own pods failed. */
-export const podsHaveFailed: Check = (s) => {
-  if (!s.canaryActive || s.canary === null || s.step === null) return null;
-  const needed = podsForWeight(s.policy.replicas, s.step.weight);
-  const deadline = s.policy.progressDeadlineSeconds;
-  const verdict = judgePods(s.canary, needed, deadline, s.obs.nowMs);
-  if (verdict.state !== 'failed') return null;
-  const incident = incidentOfPods(s.canary, verdict.failure, s.obs.nowMs);
-  return rollBack(s, s.canary.revision, incident);
-};
-
-/** A rollback limit was exceeded for its whole hold, whatever the other signals say. */
-export const rollbackLimitHeld: Check = (s) => {
-  if (!s.canaryActive || s.canary === null) return null;
-  for (const judgement of s.signals) {
-    if (judgement.breach.state !== 'held') continue;
-    const incident = incidentOfBreach(s.canary, judgement, judgement.breach, s.obs.nowMs);
-    return rollBack(s, s.canary.revision, incident);
-  }
-  return null;
-};
-
-/** A signal had no evidence for its hold, and the object asks for a rollback then. */
-export const absenceHeldAgainstPolicy: Check = (s) => {
-  if (!s.canaryActive || s.canary === null) return null;
-  const { stepStartMs } = s.canary.record;
-  if (stepStartMs === null) return null;
-  for (const judgement of s.signals) {
-    const { signal, absentSinceMs } = judgement;
-    if (signal.noData !== 'Rollback' || judgement.absence === null || absentSinceMs === null)
-      continue;
-    const sinceMs = Math.max(absentSinceMs, stepStartMs);
-    if (s.obs.metricsNowMs < sinceMs + signal.forSeconds * 1000) continue;
-    const incident = incidentOfAbsence(s.canary, judgement, sinceMs, s.obs.nowMs);
-    return rollBack(s, s.canary.revision, incident);
-  }
-  return null;
-};
+export const podsHaveFailed = enforced(podsFailed);
+export const rollbackLimitHeld = enforced(limitHeld);
+export const absenceHeldAgainstPolicy = enforced(absenceHeld);
 
 /** A newer template replaced the revision in traffic: it loses its traffic, but is not rejected. */
 export const canaryIsSuperseded: Check = (s) => {
@@ -179,6 +130,10 @@ export const canaryIsSuperseded: Check = (s) => {
     reason: 'Superseded',
     message: `Revision ${s.obs.desired.revision} replaces ${name} before it was done.`,
   } as const;
+  if (!s.routed) {
+    const taken = takePodsBack(s, old ?? null, { role: null });
+    return { ...finding, commands: taken };
+  }
   if (s.carried > 0) {
     const mark = old === undefined ? { ...anyMark(s), revision: name } : markOf(s.obs, old);
     return { ...finding, commands: [lower(0, mark, 'none', null), { kind: 'readBack' }] };
@@ -193,6 +148,7 @@ function anyMark(s: Situation): RolloutMark {
 
 /** The canary has weight but no available pod: no verdict, but no traffic either. */
 export const canaryHasNoPods: Check = (s) => {
+  if (!s.routed) return null;
   const { revision } = s.obs.desired;
   const isGone = s.canary === null && s.inCanaryRole === revision;
   const isEmpty = s.canaryActive && s.canary?.available === 0;
@@ -250,6 +206,10 @@ function canaryServiceToStable(s: Situation): Command[] {
  */
 function rollBack(s: Situation, revision: string, incident: Incident): Finding {
   const view = s.obs.revisions.find((candidate) => candidate.revision === revision) ?? null;
+  const message = `${incident.alert}: ${incident.summary}`;
+  const known = s.obs.object.status?.incidents?.find(({ id }) => id === incident.id);
+  if (!s.routed)
+    return { ...rollBackPods(s, view, incident), message, incident: known ?? incident };
   const attempt = view?.record.attempt ?? rejectedAttempt(s.obs, revision);
   const mark: RolloutMark = { uid: s.obs.object.metadata.uid, revision, attempt };
   const share = stableShare({
@@ -270,24 +230,12 @@ function rollBack(s: Situation, revision: string, incident: Incident): Finding {
     commands.push(lower(target, mark, 'rejected', incident));
   }
   if (view !== null && first) {
-    const { name, uid } = view;
-    const record = { rejected: true, incident, role: null };
-    commands.push({ kind: 'writeRevision', name, uid, resourceVersion: null, record });
+    commands.push(writeAnyway(view, { rejected: true, incident, role: null }));
   }
   const stableNeeds = podsForStable(s);
   if (s.stable !== null && s.stable.replicas < stableNeeds) {
-    const { name, uid } = s.stable;
-    const replicas = stableNeeds;
-    commands.push({
-      kind: 'writeRevision',
-      name,
-      uid,
-      resourceVersion: null,
-      record: {},
-      replicas,
-    });
+    commands.push(writeAnyway(s.stable, {}, stableNeeds));
   }
-  const known = s.obs.object.status?.incidents?.find(({ id }) => id === incident.id);
   const confirmed = known?.resolvedAt !== undefined;
   if (!confirmed) commands.push({ kind: 'readBack' });
   if (confirmed && s.carried === 0 && s.inCanaryRole === revision) {
@@ -296,7 +244,7 @@ function rollBack(s: Situation, revision: string, incident: Incident): Finding {
   return {
     phase: confirmed && target === 0 ? 'RolledBack' : 'RollingBack',
     reason: confirmed && target === 0 ? 'RolledBack' : 'RollingBack',
-    message: `${incident.alert}: ${incident.summary}`,
+    message,
     commands,
     stalled: confirmed && target === 0,
     incident: known ?? incident,

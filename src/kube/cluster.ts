@@ -98,7 +98,8 @@ function createStores(log: Log): ClusterStores {
 }
 
 function routesOf({ metadata, spec }: X0ttaDeployment & KubeObject): string[] {
-  return spec.traffic.gatewayAPI.routes.map(({ name }) => `${metadata.namespace}/${name}`);
+  const routes = spec.traffic.gatewayAPI?.routes ?? [];
+  return routes.map(({ name }) => `${metadata.namespace}/${name}`);
 }
 
 function serviceOf({ metadata }: EndpointSlice & KubeObject): string[] {

@@ -154,6 +154,12 @@ export interface ClusterWrites {
     which: Precondition,
     selector: Readonly<Record<string, string>>,
   ): Promise<WriteResult<Service>>;
+  /** Takes one owner's reference off, and no other. */
+  orphan(
+    kind: 'ReplicaSet' | 'Service',
+    which: Precondition,
+    ownerUid: string,
+  ): Promise<WriteResult<unknown>>;
   writeFinalizers(
     which: Precondition,
     finalizers: readonly string[],

@@ -66,6 +66,13 @@ export function createWrites(options: WritesOptions): ClusterWrites {
       const operation = { op: 'replace', path: '/spec/selector', value } as const;
       return patch(services, which, operation, options.services);
     },
+    orphan: (kind, { namespace, name, uid }, ownerUid) => {
+      const ownerReferences = [{ $patch: 'delete', uid: ownerUid }];
+      const body = { metadata: { uid, ownerReferences } };
+      const gvr = kind === 'ReplicaSet' ? replicaSets : services;
+      const path = resourcePath(gvr, namespace, name);
+      return send({ method: 'PATCH', path, query, patch: 'strategic', body }, null);
+    },
     writeFinalizers: (which, value) => {
       const operation = { op: 'add', path: '/metadata/finalizers', value } as const;
       return patch(x0ttaDeployments, which, operation, deployments);

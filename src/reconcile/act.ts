@@ -64,6 +64,8 @@ function carryOut(command: Command, scene: Scene): Promise<Outcome> {
       return settle(command, scene, scene.ports.writes.deleteReplicaSet(which(command, scene)));
     case 'applyService':
       return applyService(command, scene);
+    case 'orphan':
+      return orphan(command, scene);
     case 'addFinalizer':
     case 'removeFinalizer':
       return writeFinalizer(command, scene);
@@ -189,6 +191,25 @@ async function applyService(
   }
   const body = serviceBody(object, role, revision, userService);
   return settle(command, scene, ports.writes.createService(body));
+}
+
+/** What is gone already can't be left behind, and is no reason to stay. */
+async function orphan(
+  command: Extract<Command, { kind: 'orphan' }>,
+  scene: Scene,
+): Promise<Outcome> {
+  const { uid } = scene.object.metadata;
+  const all = [
+    ...command.replicaSets.map((named) => ({ kind: 'ReplicaSet' as const, named })),
+    ...command.services.map((named) => ({ kind: 'Service' as const, named })),
+  ];
+  for (const { kind, named } of all) {
+    const target = which({ ...named, resourceVersion: null }, scene);
+    const result = await scene.ports.writes.orphan(kind, target, uid);
+    if (result.kind === 'done' || result.kind === 'missing') continue;
+    return settle(command, scene, Promise.resolve(result));
+  }
+  return { kind: 'done', command, changed: true, atMs: scene.ports.clock.nowMs() };
 }
 
 function writeFinalizer(command: Command, scene: Scene): Promise<Outcome> {

@@ -27,7 +27,7 @@ export function trafficTarget({ metadata, spec }: X0ttaDeployment): TrafficTarge
     uid: metadata.uid,
     namespace: metadata.namespace,
     service: spec.traffic.service,
-    routes: spec.traffic.gatewayAPI.routes,
+    routes: spec.traffic.gatewayAPI?.routes ?? [],
   };
 }
 
@@ -92,7 +92,8 @@ function standingPolicy(
 ): Policy {
   if (policy.kind === 'ok') memory.lastPolicy = policy.policy;
   if (memory.lastPolicy !== null) return memory.lastPolicy;
-  const plain = { ...spec, canary: { steps: [], drainDelay: '30s' }, signals: [] };
+  const canary = { steps: [], drainDelay: '30s', mode: spec.canary.mode };
+  const plain = { ...spec, canary, signals: [] };
   const runbook = resolvePolicy(plain);
   if (runbook.kind === 'invalid') throw new Error(runbook.messages.join('; '));
   return runbook.policy;
@@ -105,6 +106,10 @@ async function readServices(
   { cache, writes }: Pick<ObservePorts, 'cache' | 'writes'>,
 ): Promise<Pick<Observation, 'stableService' | 'canaryService' | 'userService'>> {
   const { namespace } = object.metadata;
+  // Without a router no service is the operator's, and the user's is not read.
+  if (object.spec.traffic.gatewayAPI === undefined) {
+    return { stableService: null, canaryService: null, userService: null };
+  }
   const cached = {
     stable: cache.service(namespace, serviceName(object, 'stable')),
     canary: cache.service(namespace, serviceName(object, 'canary')),

@@ -47,6 +47,9 @@ export function readRecord(annotations: Annotations = {}): RevisionRecord {
     drainingSinceMs: timeOf(annotations[names.DRAINING_SINCE_ANNOTATION]),
     stableFloor: floor === undefined ? null : count(floor, 0),
     retriedBy: annotations[names.RETRIED_BY_ANNOTATION] ?? null,
+    approvedStep: count(annotations[names.APPROVED_STEP_ANNOTATION], 0),
+    pausedBy: annotations[names.PAUSED_BY_ANNOTATION] ?? null,
+    promotedMs: timeOf(annotations[names.PROMOTED_ANNOTATION]),
   };
 }
 
@@ -68,6 +71,9 @@ const annotationOf: Readonly<Record<keyof RevisionRecord, string>> = {
   drainingSinceMs: names.DRAINING_SINCE_ANNOTATION,
   stableFloor: names.STABLE_FLOOR_ANNOTATION,
   retriedBy: names.RETRIED_BY_ANNOTATION,
+  approvedStep: names.APPROVED_STEP_ANNOTATION,
+  pausedBy: names.PAUSED_BY_ANNOTATION,
+  promotedMs: names.PROMOTED_ANNOTATION,
 };
 
 const writers: Writers = {
@@ -83,6 +89,9 @@ const writers: Writers = {
   drainingSinceMs: time,
   stableFloor: number,
   retriedBy: (id) => id,
+  approvedStep: number,
+  pausedBy: (id) => id,
+  promotedMs: time,
 };
 
 /** The annotations that state the given fields; null removes one. */

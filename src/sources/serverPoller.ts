@@ -55,9 +55,13 @@ export class ServerPoller {
   watch(target: EvidenceTarget, signals: readonly ResolvedSignal[]): void {
     const before = this.#watched.get(target.key);
     if (before !== undefined && sameQuestion(before, target, signals)) {
+      const atMs = before.evidence?.observedAtMs ?? 0;
+      const wasDue = isDue(before, atMs);
       before.target = target;
       for (const pod of target.canaryPods) before.pods.add(pod);
       this.#arm(before);
+      // An approval ends a hold that was over before.
+      if (!wasDue && isDue(before, atMs)) this.#lookSoon(before);
       return;
     }
     this.forget(target.key);
@@ -233,7 +237,8 @@ function sameQuestion(
 
 /** The step's hold has passed: the judge needs its whole length at each look. */
 function isDue({ target }: Watched, atMs: number): boolean {
-  const { stepStartMs, stepHoldSeconds } = target;
+  const { stepStartMs, stepHoldSeconds, awaitsApproval } = target;
+  if (awaitsApproval) return false;
   return stepStartMs !== null && stepStartMs + stepHoldSeconds * 1000 <= atMs;
 }
 

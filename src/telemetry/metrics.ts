@@ -1,7 +1,6 @@
 // The operator's metrics by prom-client. No label holds the name of an object, so their number does
 // not grow with the fleet; what an object's signals are stands in its status.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Phase } from '../api/schema.ts';
 import type { AbsenceReason } from '../core/evidence.ts';
 import type { WorkQueueStats } from '../runtime/workQueue.ts';
 
@@ -26,7 +25,7 @@ export interface Metrics {
   /** Asked at each scrape. Call once. */
   watchQueue(stats: () => WorkQueueStats): void;
   /** Asked at each scrape: how many objects are in each phase. Call once. */
-  watchPhases(count: () => Readonly<Record<Phase, number>>): void;
+  watchPhases(count: () => Readonly<Record<string, number>>): void;
   exposition(): Promise<Exposition>;
 }
 

@@ -39,9 +39,13 @@ describe('resolvePolicy: what is left out', () => {
     expect(policyOf(specWith())).to.deep.include({
       replicas: 1,
       steps: [
-        { weight: 10, holdSeconds: 120 },
-        { weight: 50, holdSeconds: 300 },
+        { weight: 10, holdSeconds: 120, needsApproval: false },
+        { weight: 50, holdSeconds: 300, needsApproval: false },
       ],
+      bakeSeconds: 600,
+      observeOnly: false,
+      maxSurge: 1,
+      maxUnavailable: 0,
       drainDelaySeconds: 30,
       progressDeadlineSeconds: 600,
       minReadySeconds: 0,

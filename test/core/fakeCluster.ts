@@ -38,6 +38,9 @@ const noRecord: RevisionRecord = {
   drainingSinceMs: null,
   stableFloor: null,
   retriedBy: null,
+  approvedStep: 0,
+  pausedBy: null,
+  promotedMs: null,
 };
 
 interface Revision {
@@ -99,6 +102,10 @@ export class FakeCluster {
     return result.policy;
   }
 
+  get routed(): boolean {
+    return this.spec.traffic.gatewayAPI !== undefined;
+  }
+
   observe(): Observation {
     const policy = resolvePolicy(this.spec);
     const { desired, nowMs } = this;
@@ -130,8 +137,8 @@ export class FakeCluster {
       userService: { port: 8080, reachesPods: true },
       stableEndpoints: this.#endpoints('stable'),
       canaryEndpoints: this.#endpoints('canary'),
-      routes: [this.#routeView()],
-      routeOwners: [null],
+      routes: this.routed ? [this.#routeView()] : [],
+      routeOwners: this.routed ? [null] : [],
       action: this.action,
       evidence: this.evidence,
       replicaSetProblem: null,
@@ -286,6 +293,8 @@ export class FakeCluster {
         return done;
       case 'applyService':
         this.services[command.role] = command.revision;
+        return done;
+      case 'orphan':
         return done;
       case 'addFinalizer':
       case 'removeFinalizer':

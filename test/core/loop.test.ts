@@ -2,6 +2,8 @@
 // invariants forbid never happens, and it always comes to rest.
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { ACTION_VERBS } from '../../src/api/actions.ts';
+import type { ActionVerb } from '../../src/api/actions.ts';
 import { evidenceOf, FakeCluster } from './fakeCluster.ts';
 import type { Mishap } from './fakeCluster.ts';
 
@@ -10,8 +12,9 @@ const spec = {
   canary: {
     steps: [
       { weight: 10, hold: '5s' },
-      { weight: 60, hold: '5s' },
+      { weight: 60, hold: '5s', approval: 'Required' },
     ],
+    bake: '8s',
     drainDelay: '3s',
   },
   signals: [
@@ -27,9 +30,12 @@ type Event =
   | { readonly kind: 'break'; readonly revision: string }
   | { readonly kind: 'mend' }
   | { readonly kind: 'overwrite'; readonly weight: number }
+  | { readonly kind: 'act'; readonly verb: ActionVerb; readonly id: string }
   | { readonly kind: 'loseStatus' };
 
-const revisions = ['aaaaaaaaaa', 'b', 'c'];
+type Router = 'a router' | 'pod counts';
+
+const templates = ['aaaaaaaaaa', 'b', 'c'];
 const mishap: fc.Arbitrary<Mishap> = fc.oneof(
   { weight: 3, arbitrary: fc.constant({}) },
   { weight: 1, arbitrary: fc.constant({ loseStatus: true }) },
@@ -48,7 +54,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('template' as const),
-      revision: fc.constantFrom(...revisions),
+      revision: fc.constantFrom(...templates),
     }),
   },
   {
@@ -66,15 +72,25 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       weight: fc.constantFrom(0, 30, 100),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('act' as const),
+      verb: fc.constantFrom(...ACTION_VERBS, 'approve' as const, 'promote' as const),
+      id: fc.stringMatching(/^[a-z]{3}$/),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: 'loseStatus' as const }) },
 );
 
 /** A cluster with a stable revision, and the evidence that it gathers second by second. */
 class Run {
-  readonly cluster = new FakeCluster(spec);
+  readonly cluster: FakeCluster;
   #ratios: (number | null)[] = [];
 
-  constructor() {
+  constructor(router: Router) {
+    const unrouted = { ...spec, traffic: { service: 'web' } };
+    this.cluster = new FakeCluster(router === 'a router' ? spec : unrouted);
     this.cluster.settle();
     this.cluster.desired = 'b';
   }
@@ -103,9 +119,16 @@ class Run {
       case 'overwrite':
         cluster.route.canaryWeight = happened.weight;
         return;
+      case 'act':
+        this.act(happened.verb, happened.id);
+        return;
       case 'loseStatus':
         cluster.status = undefined;
     }
+  }
+
+  act(verb: ActionVerb, id: string): void {
+    this.cluster.action = { kind: 'action', action: { verb, id, revision: null } };
   }
 
   /** The evidence of a second; without any, that of the seconds before goes stale. */
@@ -122,6 +145,11 @@ class Run {
   }
 
   #pass(how: Mishap): void {
+    if (this.cluster.routed) this.#passWithRouter(how);
+    else this.#passWithPods(how);
+  }
+
+  #passWithRouter(how: Mishap): void {
     const { cluster } = this;
     const before = cluster.route.canaryWeight;
     const { mark, verdict } = cluster.route;
@@ -144,46 +172,85 @@ class Run {
     }
   }
 
+  /** A pod that is not broken counts as available at once. */
+  #passWithPods(how: Mishap): void {
+    const { cluster } = this;
+    const before = new Map(
+      [...cluster.revisions].map(([name, { replicas, record }]) => [name, { replicas, record }]),
+    );
+    const available = (): number =>
+      [...cluster.revisions.values()].reduce(
+        (sum, { revision, replicas }) => sum + (cluster.broken.has(revision) ? 0 : replicas),
+        0,
+      );
+    const served = available();
+    const decision = cluster.pass(how);
+    for (const [name, { replicas, record }] of cluster.revisions) {
+      const known = before.get(name);
+      if (replicas <= (known?.replicas ?? 0)) continue;
+      const wasRejected = known?.record.rejected === true && record.role !== 'stable';
+      const isNewer = record.attempt > (known?.record.attempt ?? 0);
+      expect(wasRejected && !isNewer, 'raised after the verdict').to.equal(false);
+    }
+    if (decision.check === 'podsAreNotTheSteps') {
+      const total = [...cluster.revisions.values()].reduce((sum, each) => sum + each.replicas, 0);
+      const most = Math.max(4, ...[...before.values()].map(({ replicas }) => replicas));
+      expect(total, 'within the surge').to.be.at.most(most + 1);
+      expect(available(), 'no pod is missed').to.be.at.least(Math.min(served, 3));
+    }
+  }
+
   /** Time goes on with healthy evidence until nothing is left to do. */
   rest(): void {
     const { cluster } = this;
     cluster.broken.clear();
-    for (let seconds = 0; seconds < 60; seconds++) {
+    for (let seconds = 0; seconds < 90; seconds++) {
       cluster.nowMs += 1000;
       this.#observe(0);
+      const { phase } = cluster.status ?? {};
+      if (phase === 'Paused') this.act('resume', `rest-${seconds}`);
+      if (phase === 'AwaitingApproval') this.act('approve', `rest-${seconds}`);
       cluster.settle();
     }
   }
 }
 
-describe('the loop', () => {
-  it('never gives weight to what was rejected, wherever it dies', () => {
-    fc.assert(
-      fc.property(fc.array(event, { maxLength: 80 }), (events) => {
-        const run = new Run();
-        for (const happened of events) run.play(happened);
-      }),
-      { numRuns: 1_000 },
-    );
-  });
+for (const router of ['a router', 'pod counts'] as const) {
+  describe(`the loop with ${router}`, () => {
+    it('never gives weight to what was rejected, wherever it dies', () => {
+      fc.assert(
+        fc.property(fc.array(event, { maxLength: 80 }), (events) => {
+          const run = new Run(router);
+          for (const happened of events) run.play(happened);
+        }),
+        { numRuns: 1_000 },
+      );
+    });
 
-  it('comes to rest: on the template, or on the revision before where that is rejected', () => {
-    fc.assert(
-      fc.property(fc.array(event, { maxLength: 60 }), (events) => {
-        const run = new Run();
-        for (const happened of events) run.play(happened);
-        run.rest();
-        const { status, route, services, desired, revisions: sets } = run.cluster;
-        expect(status?.phase).to.be.oneOf(['Stable', 'RolledBack']);
-        expect(route.canaryWeight).to.equal(0);
-        expect(services.stable).to.equal(services.canary);
-        if (status?.phase === 'Stable') expect(services.stable).to.equal(desired);
-        else expect(status?.rejected?.map(({ revision }) => revision)).to.include(desired);
-        for (const { revision, replicas } of sets.values()) {
-          expect(replicas, revision).to.equal(revision === services.stable ? 3 : 0);
-        }
-      }),
-      { numRuns: 300 },
-    );
+    it('comes to rest: on the template, or on a revision before where that is rejected', () => {
+      fc.assert(
+        fc.property(fc.array(event, { maxLength: 60 }), (events) => {
+          const run = new Run(router);
+          for (const happened of events) run.play(happened);
+          run.rest();
+          expectRest(run.cluster);
+        }),
+        { numRuns: 300 },
+      );
+    });
   });
-});
+}
+
+function expectRest({ status, route, routed, services, desired, revisions }: FakeCluster): void {
+  expect(status?.phase).to.be.oneOf(['Stable', 'RolledBack']);
+  const stable = status?.stable?.revision;
+  if (routed) {
+    expect(route.canaryWeight).to.equal(0);
+    expect(services).to.deep.equal({ stable, canary: stable });
+  }
+  if (status?.phase === 'Stable') expect(stable).to.equal(desired);
+  else expect(status?.rejected?.map(({ revision }) => revision)).to.include(desired);
+  for (const { revision, replicas } of revisions.values()) {
+    expect(replicas, revision).to.equal(revision === stable ? 3 : 0);
+  }
+}

@@ -52,6 +52,7 @@ describe('the commands of a pass', () => {
         deleteReplicaSet: () => answered('delete'),
         createService: () => answered('create service'),
         selectPods: () => answered('select'),
+        orphan: (kind, { name }) => answered(`orphan ${kind} ${name}`),
         writeFinalizers: (_, finalizers) => answered(`finalizers ${finalizers.join()}`),
         writeStatus: () => answered('status'),
         readService: () => answered('read'),

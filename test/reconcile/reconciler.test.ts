@@ -47,6 +47,7 @@ describe('a pass', () => {
       deleteReplicaSet: answer('deleteReplicaSet'),
       createService: answer('createService'),
       selectPods: answer('selectPods'),
+      orphan: answer('orphan'),
       writeFinalizers: answer('writeFinalizers'),
       writeStatus: answer('writeStatus'),
       readService: async () => ({ kind: 'missing', message: 'none' }),

@@ -30,6 +30,9 @@ const record: fc.Arbitrary<RevisionRecord> = fc.record({
   drainingSinceMs: time,
   stableFloor: fc.option(fc.nat()),
   retriedBy: fc.option(fc.string({ minLength: 1 })),
+  approvedStep: fc.nat(20),
+  pausedBy: fc.option(fc.string({ minLength: 1 })),
+  promotedMs: time,
 });
 
 function present(written: Readonly<Record<string, string | null>>): Record<string, string> {

@@ -49,7 +49,7 @@ export const seededDefects: readonly SeededDefect[] = [
   },
   {
     defect: 'The absence of one signal hides the breach of another.',
-    file: 'src/core/takeAway.ts',
+    file: 'src/core/verdicts.ts',
     text: "if (judgement.breach.state !== 'held') continue;",
     replacement:
       "if (judgement.breach.state !== 'held' || s.signals.some((one) => one.absence)) continue;",

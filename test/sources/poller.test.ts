@@ -68,6 +68,7 @@ describe('the poller', () => {
     attemptStartMs: clock.nowMs(),
     stepStartMs: clock.nowMs(),
     stepHoldSeconds: 600,
+    awaitsApproval: false,
     ...change,
   });
   const watch = (wanted = target(), own: readonly ResolvedSignal[] = signals): void => {

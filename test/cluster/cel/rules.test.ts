@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { allRules } from '../../../src/api/rules.ts';
-import type { ManifestPatch, Rule } from '../../../src/api/rules.ts';
+import type { ManifestPatch, Rule } from '../../../src/api/rule.ts';
 import type { Cluster } from '../cluster.ts';
 import { waitFor } from '../process.ts';
 import { freshNamespace } from '../namespace.ts';

@@ -1,0 +1,77 @@
+// The rollback of a revision that is stable already: the last one before it that was stable comes
+// back, its pods first, then the traffic. What follows is the end of any rollback (takeAway.ts).
+import { openAction, previousStable, stableRollbackIsOrdered } from './actions.ts';
+import type { Check, Finding } from './decision.ts';
+import { incidentOfOrder, incidentWithoutRecord } from './incident.ts';
+import type { Command, RevisionView } from './model.ts';
+import { whyNot } from './podHealth.ts';
+import { writeAnyway } from './rollout.ts';
+import type { Situation } from './situation.ts';
+import { incidentId, incidentOf } from './situation.ts';
+import { rfc3339 } from './text.ts';
+
+/** A person ordered it: the verdict is written before anything moves. */
+export const stableRollbackWasOrdered: Check = (s) => {
+  const action = openAction(s);
+  const { stable } = s;
+  if (action === null || stable === null || !stableRollbackIsOrdered(s)) return null;
+  const { id } = action;
+  const incident = incidentOfOrder(stable, id, s.obs.nowMs);
+  return {
+    ...finding(`Revision ${stable.revision} is rolled back by action ${id}.`, [
+      writeAnyway(stable, { rejected: true, incident }),
+    ]),
+    incident,
+    answered: {
+      id,
+      action: 'rollback',
+      revision: stable.revision,
+      result: 'Done',
+      at: rfc3339(s.obs.nowMs),
+    },
+  };
+};
+
+/** Stable stands rejected: the previous one gets its pods, then the traffic. */
+export const stableIsRejected: Check = (s) => {
+  const { stable, obs } = s;
+  if (stable === null || !stable.record.rejected || s.canaryActive) return null;
+  const { revision, record } = stable;
+  const incident =
+    incidentOf(obs, revision) ??
+    incidentWithoutRecord(incidentId(revision, record.attempt), revision, obs.nowMs);
+  const previous = previousStable(s);
+  if (previous === null) {
+    const message = `Revision ${revision} is rejected and no earlier one is left to come back.`;
+    return { ...finding(message, []), incident, stalled: true };
+  }
+  return { ...bringBack(s, previous), incident };
+};
+
+function bringBack(s: Situation, previous: RevisionView): Finding {
+  const { replicas } = s.policy;
+  const { revision } = previous;
+  if (previous.replicas < replicas) {
+    const ups = writeAnyway(previous, { drainingSinceMs: null }, replicas);
+    return finding(`Revision ${revision} comes back: its pods first.`, [ups]);
+  }
+  if (previous.available === 0 || 2 * previous.available < replicas) {
+    const count = `${previous.available} of ${replicas} pods of revision ${revision}`;
+    return finding(`${count} are available to come back${whyNot(previous)}.`, []);
+  }
+  return finding(`Revision ${revision} gets the traffic back.`, giveStable(s, previous));
+}
+
+/** With a router the selector of -stable is what moves the traffic. */
+function giveStable(s: Situation, previous: RevisionView): readonly Command[] {
+  const { stableService, nowMs } = s.obs;
+  const { revision } = previous;
+  const resourceVersion = stableService?.resourceVersion ?? null;
+  const role = writeAnyway(previous, { role: 'stable', promotedMs: nowMs });
+  if (!s.routed) return [role];
+  return [{ kind: 'applyService', role: 'stable', revision, resourceVersion }, role];
+}
+
+function finding(message: string, commands: readonly Command[]): Finding {
+  return { phase: 'RollingBack', reason: 'RollingBack', message, commands };
+}

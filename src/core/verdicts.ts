@@ -1,0 +1,60 @@
+// What the evidence comes to: the verdicts against a canary, each on its own evidence, as the
+// incident that records it. Whether a verdict rolls back or is only written down is not said here.
+import type { Incident } from '../api/schema.ts';
+import { incidentOfAbsence, incidentOfBreach, incidentOfPods } from './incident.ts';
+import { judgePods } from './podHealth.ts';
+import type { Situation } from './situation.ts';
+import { podsForStep } from './situation.ts';
+
+/** The canary's own pods failed. */
+export function podsFailed(s: Situation): Incident | null {
+  if (!s.canaryActive || s.canary === null || s.step === null) return null;
+  const deadline = s.pausedBy === null ? s.policy.progressDeadlineSeconds : Infinity;
+  const verdict = judgePods(s.canary, podsForStep(s, s.step), deadline, s.obs.nowMs);
+  if (verdict.state !== 'failed') return null;
+  return incidentOfPods(s.canary, verdict.failure, s.obs.nowMs);
+}
+
+/** A rollback limit was exceeded for its whole hold, whatever the other signals say. */
+export function limitHeld(s: Situation): Incident | null {
+  if (!s.canaryActive || s.canary === null) return null;
+  for (const judgement of s.signals) {
+    if (judgement.breach.state !== 'held') continue;
+    return incidentOfBreach(s.canary, judgement, judgement.breach, s.obs.nowMs);
+  }
+  return null;
+}
+
+/** A signal had no evidence for its hold, and the object asks for a rollback then. */
+export function absenceHeld(s: Situation): Incident | null {
+  if (!s.canaryActive || s.canary === null) return null;
+  const { stepStartMs } = s.canary.record;
+  if (stepStartMs === null) return null;
+  for (const judgement of s.signals) {
+    const { signal, absentSinceMs } = judgement;
+    if (signal.noData !== 'Rollback' || judgement.absence === null || absentSinceMs === null)
+      continue;
+    const sinceMs = Math.max(absentSinceMs, stepStartMs);
+    if (s.obs.metricsNowMs < sinceMs + signal.forSeconds * 1000) continue;
+    return incidentOfAbsence(s.canary, judgement, sinceMs, s.obs.nowMs);
+  }
+  return null;
+}
+
+/**
+ * What Observe writes down instead of rolling back: one incident a revision, attempt and alert, as
+ * long as the status does not hold it yet.
+ */
+export function observedIncidents(s: Situation): readonly Incident[] {
+  if (!s.policy.observeOnly) return [];
+  const known = new Set(s.obs.object.status?.incidents?.map(({ id }) => id));
+  const found = [podsFailed(s), limitHeld(s), absenceHeld(s)].filter((each) => each !== null);
+  const observed = found.map((incident) => ({
+    ...incident,
+    id: `${incident.id}-observed-${incident.alert}`,
+    summary: `Observed only, nothing was done; it would have been rolled back. ${incident.summary}`,
+  }));
+  return observed.filter(
+    ({ id }, i) => !known.has(id) && observed.findIndex((other) => other.id === id) === i,
+  );
+}

@@ -1,0 +1,327 @@
+// What people order, and what the object asks of people: approval, promote, pause and resume, the
+// rollback of a stable revision; the bake, Observe and the end of an object.
+import { expect } from 'chai';
+import type { ActionVerb } from '../../src/api/actions.ts';
+import type { LastAction } from '../../src/api/schema.ts';
+import { decide } from '../../src/core/decide.ts';
+import { breaching, canaryInTraffic, spec } from './canary.ts';
+import { FakeCluster } from './fakeCluster.ts';
+
+let cluster: FakeCluster;
+
+function act(verb: ActionVerb, id: string, revision: string | null = null): void {
+  cluster.action = { kind: 'action', action: { verb, id, revision } };
+}
+
+function answerTo(id: string): LastAction | undefined {
+  return cluster.status?.lastActions?.find((action) => action.id === id);
+}
+
+/** Seconds of healthy evidence, with all the passes that they bring. */
+function healthy(seconds: number): void {
+  for (let second = 0; second < seconds; second++) {
+    cluster.nowMs += 1000;
+    breaching(cluster, 60, 0);
+    cluster.settle();
+  }
+}
+
+describe('an approval', () => {
+  beforeEach(() => {
+    const steps = [
+      { weight: 20, approval: 'Required' },
+      { weight: 50, hold: '5s', approval: 'Required' },
+    ] as const;
+    cluster = new FakeCluster({ ...spec, canary: { steps: [...steps], drainDelay: '5s' } });
+    canaryInTraffic(cluster, 0);
+  });
+
+  it('is waited for, however healthy the canary is, and ends its step alone', () => {
+    healthy(30);
+    expect(cluster.status?.phase).to.equal('AwaitingApproval');
+    expect(cluster.route.canaryWeight).to.equal(20);
+    act('approve', 'yes');
+    healthy(1);
+    expect(answerTo('yes')).to.include({ result: 'Done', revision: 'b' });
+    expect(cluster.route.canaryWeight).to.equal(50);
+    healthy(30);
+    expect(cluster.status?.phase).to.equal('AwaitingApproval');
+  });
+
+  it('does not end a step without evidence of health', () => {
+    cluster.nowMs += 1000;
+    act('approve', 'blind');
+    cluster.settle();
+    expect(answerTo('blind')?.result).to.equal('Done');
+    expect(cluster.settle().check).to.equal('healthIsNotProven');
+    expect(cluster.route.canaryWeight).to.equal(20);
+  });
+
+  it('does not end a hold', () => {
+    healthy(8);
+    act('approve', 'one');
+    healthy(1);
+    act('approve', 'two');
+    healthy(2);
+    expect(cluster.settle().check).to.equal('holdIsNotOver');
+    healthy(8);
+    expect(cluster.route.canaryWeight).to.equal(100);
+  });
+
+  it('is refused for another revision, a step that needs none, and without a canary', () => {
+    act('approve', 'other', 'zzzzzzzzzz');
+    cluster.settle();
+    expect(answerTo('other')).to.include({ result: 'Refused' });
+    act('approve', 'one');
+    cluster.settle();
+    act('approve', 'again');
+    cluster.settle();
+    expect(answerTo('again')?.message).to.include('needs no approval');
+  });
+
+  it('stands against no verdict', () => {
+    healthy(30);
+    breaching(cluster, 7);
+    expect(cluster.settle().phase).to.equal('RolledBack');
+  });
+});
+
+describe('a pause', () => {
+  beforeEach(() => {
+    cluster = new FakeCluster(spec);
+    canaryInTraffic(cluster, 0);
+    act('pause', 'tea');
+    cluster.settle();
+  });
+
+  it('stands before it is answered, and stops the step where it is', () => {
+    expect(answerTo('tea')?.result).to.equal('Done');
+    healthy(60);
+    expect(cluster.status?.phase).to.equal('Paused');
+    expect(cluster.route.canaryWeight).to.equal(20);
+  });
+
+  it('holds up no verdict, and no correction of the weights', () => {
+    cluster.route.canaryWeight = 70;
+    cluster.settle();
+    expect(cluster.route.canaryWeight).to.equal(20);
+    breaching(cluster, 7);
+    expect(cluster.settle().phase).to.equal('RolledBack');
+  });
+
+  it('ends with a resume', () => {
+    act('resume', 'back');
+    cluster.settle();
+    expect(answerTo('back')?.result).to.equal('Done');
+    healthy(15);
+    expect(cluster.route.canaryWeight).to.equal(50);
+  });
+
+  it('survives a lost status', () => {
+    cluster.status = undefined;
+    cluster.action = { kind: 'none' };
+    healthy(60);
+    expect(cluster.status).to.include({ phase: 'Paused' });
+  });
+
+  it('lets no attempt begin, and its time counts against no deadline', () => {
+    cluster.broken.set('c', 'ContainerCreating');
+    cluster.desired = 'c';
+    cluster.settle();
+    expect(cluster.revisions.has('c')).to.equal(false);
+    act('resume', 'go');
+    cluster.settle();
+    act('pause', 'again');
+    cluster.settle();
+    cluster.nowMs += 3_600_000;
+    expect(cluster.settle().check).to.equal('rolloutIsPaused');
+    act('resume', 'on');
+    cluster.settle();
+    cluster.nowMs += 500_000;
+    expect(cluster.settle().check).to.equal('podsAreMissing');
+    cluster.nowMs += 101_000;
+    expect(cluster.settle().incident).to.include({ alert: 'PROGRESS_DEADLINE' });
+  });
+});
+
+describe('a promote', () => {
+  beforeEach(() => {
+    cluster = new FakeCluster(spec);
+    canaryInTraffic(cluster, 0);
+  });
+
+  it('skips the holds that are left, not the bake', () => {
+    healthy(2);
+    act('promote', 'now');
+    healthy(1);
+    expect(answerTo('now')?.result).to.equal('Done');
+    expect(cluster.route.canaryWeight).to.equal(100);
+    expect(cluster.status?.phase).to.equal('Baking');
+    expect(cluster.services.stable).to.equal('aaaaaaaaaa');
+    healthy(10);
+    expect(cluster.services.stable).to.equal('b');
+  });
+
+  it('is refused while the canary breaches, while paused and in the bake', () => {
+    breaching(cluster, 3);
+    act('promote', 'one');
+    cluster.settle();
+    expect(answerTo('one')?.message).to.include('errorRate is Breach');
+    healthy(1);
+    act('pause', 'two');
+    cluster.settle();
+    act('promote', 'three');
+    cluster.settle();
+    expect(answerTo('three')?.message).to.include('paused');
+  });
+});
+
+describe('the bake', () => {
+  beforeEach(() => {
+    cluster = new FakeCluster({ ...spec, canary: { ...spec.canary, bake: '30s' } });
+    canaryInTraffic(cluster, 0);
+    act('promote', 'now');
+    healthy(2);
+    expect(cluster.status?.phase).to.equal('Baking');
+  });
+
+  it('lasts as long as it says, with stable still complete', () => {
+    healthy(25);
+    expect(cluster.status?.phase).to.equal('Baking');
+    expect(cluster.revisions.get('aaaaaaaaaa')?.replicas).to.equal(4);
+    healthy(6);
+    expect(cluster.services.stable).to.equal('b');
+  });
+
+  it('goes back in one write', () => {
+    breaching(cluster, 7);
+    const { commands } = decide(cluster.observe());
+    expect(commands[0]).to.include({ kind: 'setWeights', canaryWeight: 0, verdict: 'rejected' });
+    cluster.settle();
+    expect(cluster.status?.phase).to.equal('RolledBack');
+    expect(cluster.services.stable).to.equal('aaaaaaaaaa');
+  });
+
+  it('goes back to stable before a newer template begins', () => {
+    const before = cluster.weightWrites.length;
+    cluster.rollOut('c');
+    const weights = cluster.weightWrites.slice(before).map(({ weight }) => weight);
+    expect(weights).to.deep.equal([0, 20]);
+    expect(cluster.services).to.deep.equal({ stable: 'aaaaaaaaaa', canary: 'c' });
+  });
+});
+
+describe('a rollback of what is stable', () => {
+  beforeEach(() => {
+    cluster = new FakeCluster(spec);
+    canaryInTraffic(cluster, 0);
+    act('promote', 'now');
+    healthy(20);
+    expect(cluster.status?.phase).to.equal('Stable');
+    expect(cluster.revisions.get('aaaaaaaaaa')?.replicas).to.equal(0);
+  });
+
+  it('brings the revision before it back: its pods, then the traffic', () => {
+    const before = cluster.carriedOut.length;
+    act('rollback', 'regret');
+    healthy(10);
+    const order = cluster.carriedOut.slice(before).map((command) => {
+      if (command.kind === 'applyService') return `${command.role} to ${command.revision}`;
+      if (command.kind !== 'writeRevision') return command.kind;
+      return command.record.rejected ? 'rejected' : `replicas ${command.replicas ?? 'kept'}`;
+    });
+    expect(order.slice(0, 3)).to.deep.equal(['rejected', 'replicas 4', 'stable to aaaaaaaaaa']);
+    expect(answerTo('regret')).to.include({ result: 'Done', revision: 'b' });
+    expect(cluster.status?.phase).to.equal('RolledBack');
+    expect(cluster.status?.rejected?.map(({ revision }) => revision)).to.deep.equal(['b']);
+    expect(cluster.services).to.deep.equal({ stable: 'aaaaaaaaaa', canary: 'aaaaaaaaaa' });
+    expect(cluster.revisions.get('b')?.replicas).to.equal(0);
+  });
+
+  it('moves nothing before the pods are there', () => {
+    cluster.broken.set('aaaaaaaaaa', 'ContainerCreating');
+    act('rollback', 'regret');
+    healthy(10);
+    expect(cluster.services.stable).to.equal('b');
+    expect(cluster.status?.phase).to.equal('RollingBack');
+    cluster.broken.clear();
+    healthy(10);
+    expect(cluster.status?.phase).to.equal('RolledBack');
+  });
+
+  it('is refused when no earlier revision is there', () => {
+    cluster.revisions.delete('aaaaaaaaaa');
+    act('rollback', 'regret');
+    cluster.settle();
+    expect(answerTo('regret')).to.include({ result: 'Refused' });
+    expect(cluster.status?.phase).to.equal('Stable');
+  });
+
+  it('never brings back what was no more than a canary', () => {
+    cluster.desired = 'c';
+    cluster.settle();
+    cluster.desired = 'b';
+    cluster.settle();
+    cluster.nowMs += 10_000;
+    cluster.settle();
+    act('rollback', 'regret');
+    healthy(10);
+    expect(cluster.services.stable).to.equal('aaaaaaaaaa');
+  });
+});
+
+describe('Observe', () => {
+  beforeEach(() => {
+    cluster = new FakeCluster({ ...spec, canary: { ...spec.canary, mode: 'Observe' } });
+    canaryInTraffic(cluster);
+  });
+
+  it('writes what it would have done once, and rejects and moves nothing', () => {
+    breaching(cluster, 7);
+    cluster.settle();
+    breaching(cluster, 9);
+    cluster.settle();
+    const [incident, ...more] = cluster.status?.incidents ?? [];
+    expect(incident).to.include({ alert: 'HIGH_ERROR_RATE', revision: 'b' });
+    expect(incident?.summary).to.match(/^Observed only/);
+    expect(more).to.deep.equal([]);
+    expect(cluster.status).to.include({ phase: 'Progressing' });
+    expect(cluster.status?.rejected).to.equal(undefined);
+    expect(cluster.route.canaryWeight).to.equal(20);
+  });
+
+  it('goes on by its holds, without evidence and against it', () => {
+    cluster.evidence = null;
+    cluster.nowMs += 10_000;
+    cluster.settle();
+    expect(cluster.route.canaryWeight).to.equal(50);
+    cluster.nowMs += 11_000;
+    breaching(cluster, 20);
+    cluster.settle();
+    expect(cluster.route.canaryWeight).to.equal(100);
+  });
+
+  it('rolls back when a person orders it', () => {
+    act('rollback', 'enough');
+    cluster.settle();
+    expect(cluster.status?.phase).to.equal('RolledBack');
+  });
+});
+
+describe('the end of an object', () => {
+  it('leaves stable and both services behind where it is told to', () => {
+    cluster = new FakeCluster({ ...spec, deletionPolicy: 'Orphan' });
+    canaryInTraffic(cluster);
+    cluster.finalizing = true;
+    const { commands } = decide(cluster.observe());
+    expect(commands.map(({ kind }) => kind)).to.deep.equal([
+      'releaseRoutes',
+      'applyService',
+      'orphan',
+      'removeFinalizer',
+    ]);
+    expect(commands[2]).to.deep.include({
+      replicaSets: [{ name: 'shop-aaaaaaaaaa', uid: 'uid-aaaaaaaaaa' }],
+    });
+  });
+});
