@@ -130,7 +130,7 @@ export const podBudget: Rule = {
 
 export const strategyCanMove: Rule = {
   name: 'strategyCanMove',
-  rule: "!(self.maxSurge in [0, '0%']) || !(self.maxUnavailable in [0, '0%'])",
+  rule: "!(string(self.maxSurge) in ['0', '0%']) || !(string(self.maxUnavailable) in ['0', '0%'])",
   message: 'maxSurge and maxUnavailable must not both be 0: no pod could ever be replaced',
   accepted: spec({ strategy: { maxSurge: 0, maxUnavailable: 1 } }),
   rejected: spec({ strategy: { maxSurge: '0%', maxUnavailable: 0 } }),

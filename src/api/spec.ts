@@ -4,6 +4,7 @@
 import * as z from 'zod';
 import { MAX_SERVICE_LENGTH, MAX_SIGNALS } from './limits.ts';
 import { validations } from './rule.ts';
+import type { Rule } from './rule.ts';
 import * as rules from './rules.ts';
 import { limitHasOneDirection, signalRules } from './signalRules.ts';
 
@@ -14,7 +15,7 @@ const SIGNAL_NAME = '^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$';
 
 const named = (pattern: string, maxLength: number) =>
   z.string().regex(new RegExp(pattern)).min(1).max(maxLength);
-const duration = (description: string, ...guards: readonly rules.Rule[]) =>
+const duration = (description: string, ...guards: readonly Rule[]) =>
   z
     .string()
     .max(20)
