@@ -1,6 +1,6 @@
 // A mocha reporter: mocha's own spec output for people on the terminal, and mocha's own JSON report
-// in the file that the reporter option `output` names. It adds nothing to either, but ends a process
-// that goes on after its last test.
+// in the file that the reporter option `output` names. It adds nothing to either, but ends a
+// process that goes on after its last test.
 import Mocha from 'mocha';
 
 const graceMs = 15_000;

@@ -264,7 +264,7 @@ export const specSchema = z
       ),
     traffic: trafficSchema,
     canary: canarySchema,
-    strategy: strategySchema.prefault({}),
+    strategy: strategySchema.default({ maxSurge: '25%', maxUnavailable: 0 }),
     signals: z
       .array(signalSchema)
       .max(MAX_SIGNALS)

@@ -2,18 +2,23 @@
 // is told to stop.
 //
 //   node dist/operator.mjs --config FILE [--kubeconfig FILE] [--listen HOST:PORT] [--log-level L]
+//                          [--namespace NAME] [--no-leader-elect]
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import { API_VERSION, KIND } from '../api/names.ts';
+import { API_VERSION, FIELD_MANAGER, KIND } from '../api/names.ts';
 import { phaseSchema } from '../api/status.ts';
 import { createClusterWatch } from '../kube/cluster.ts';
 import type { ClusterWatch } from '../kube/cluster.ts';
 import { loadConnection } from '../kube/config.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import type { EventRecorder } from '../kube/events.ts';
+import { createElection, defaultLeaseTimes, onlyWhileLeading } from '../kube/lease.ts';
+import type { Election } from '../kube/lease.ts';
 import type { EventPort } from '../kube/port.ts';
 import { createTransport } from '../kube/transport.ts';
+import type { KubeClient } from '../kube/transport.ts';
 import { createWrites } from '../kube/writes.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
@@ -25,6 +30,7 @@ import type { WorkQueue } from '../runtime/workQueue.ts';
 import { parseConfiguration } from '../sources/configuration.ts';
 import type { Configuration } from '../sources/configuration.ts';
 import { createPoller } from '../sources/poller.ts';
+import type { Poller } from '../sources/poller.ts';
 import { createPrometheus } from '../sources/prometheus.ts';
 import { startHealthServer } from '../telemetry/health.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -48,6 +54,9 @@ interface Flags {
   readonly host: string;
   readonly port: number;
   readonly level: LogLevel;
+  /** Where the Lease is. */
+  readonly namespace: string;
+  readonly leaderElect: boolean;
 }
 
 function readFlags(): Flags {
@@ -57,9 +66,11 @@ function readFlags(): Flags {
       kubeconfig: { type: 'string' },
       listen: { type: 'string', default: '0.0.0.0:8080' },
       'log-level': { type: 'string', default: 'info' },
+      namespace: { type: 'string', default: 'x0tta-system' },
+      'leader-elect': { type: 'boolean', default: true },
     },
+    allowNegative: true,
   });
-  if (values.config === undefined) throw new Error('--config FILE is needed');
   const [, host, port] = /^(.+):(\d{1,5})$/.exec(values.listen) ?? [];
   if (host === undefined || Number(port) > 65_535) {
     throw new Error(`--listen ${values.listen} is not HOST:PORT`);
@@ -67,7 +78,9 @@ function readFlags(): Flags {
   const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
   const level = levels.find((name) => name === values['log-level']);
   if (level === undefined) throw new Error(`--log-level is one of ${levels.join(', ')}`);
-  return { config: values.config, kubeconfig: values.kubeconfig, host, port: Number(port), level };
+  const { config, kubeconfig, namespace, 'leader-elect': leaderElect } = values;
+  if (config === undefined) throw new Error('--config FILE is needed');
+  return { config, kubeconfig, host, port: Number(port), level, namespace, leaderElect };
 }
 
 function createSources(configuration: Configuration, log: Log, metrics: Metrics) {
@@ -118,6 +131,31 @@ function countPhases({ stores }: ClusterWatch): Record<string, number> {
   return phases;
 }
 
+/** The lease of the operators in this namespace; without an election the only one leads. */
+function createLeadership(flags: Flags, client: KubeClient, log: Log): Election {
+  if (!flags.leaderElect) {
+    return {
+      isLeader: () => true,
+      start: async () => true,
+      whenLeading: async () => undefined,
+      stop: async () => undefined,
+    };
+  }
+  return createElection({
+    client,
+    clock,
+    log,
+    namespace: flags.namespace,
+    name: FIELD_MANAGER,
+    identity: `${hostname()}_${randomUUID()}`,
+    times: defaultLeaseTimes,
+    onLost: () => {
+      log('error', 'the lease is lost; exiting, so that nothing of this process is written');
+      process.exit(1);
+    },
+  });
+}
+
 async function run(flags: Flags): Promise<void> {
   const log = createLog({ level: flags.level });
   const metrics = createMetrics();
@@ -125,16 +163,60 @@ async function run(flags: Flags): Promise<void> {
   const connection = loadConnection(
     flags.kubeconfig === undefined ? {} : { kubeconfigPath: flags.kubeconfig },
   );
-  const client = createTransport({ connection, clock, userAgent: 'x0tta' });
+  const transport = createTransport({ connection, clock, userAgent: 'x0tta' });
+  const election = createLeadership(flags, transport, log);
+  const client = onlyWhileLeading(transport, () => election.isLeader());
   const poller = createSources(configuration, log, metrics);
   const queue = createWorkQueue({ clock, random, log, ...queueLimits });
   const onChange = (key: string, urgent: boolean): void =>
     queue.add(key, { priority: urgent ? 'urgent' : 'normal' });
   const watch = createClusterWatch({ client, clock, random, log, onChange });
   poller.onInteresting((key, { urgent }) => onChange(key, urgent));
-  const { stores, cache } = watch;
   const recorder = createEventRecorder({ client, clock, log, reportingInstance: hostname() });
-  const reconciler = createReconciler({
+  const reconciler = createRooms({ client, watch, poller, recorder, metrics, log });
+  metrics.watchQueue(() => queue.stats());
+  metrics.watchPhases(() => countPhases(watch));
+  const ready = (): readonly string[] => watch.unsynced();
+  const { host, port } = flags;
+  const health = await startHealthServer({ host, port, ready, metrics, log });
+  installShutdown({
+    process,
+    clock,
+    log,
+    boundMs: shutdownMs,
+    steps: [
+      { name: 'queue', stop: () => queue.shutdown() },
+      { name: 'events', stop: () => recorder.stop() },
+      { name: 'lease', stop: () => election.stop() },
+      { name: 'poller', stop: () => poller.stop() },
+      { name: 'watches', stop: () => watch.stop() },
+      { name: 'health', stop: () => health.close() },
+      { name: 'transport', stop: () => transport.close() },
+    ],
+  });
+  // The caches of one that waits for the lease are warm; what it leads with is listed anew.
+  const ledAtOnce = await election.start();
+  watch.start();
+  await watch.whenSynced();
+  log('info', 'ready', { listen: `${host}:${health.port}`, server: connection.serverUrl });
+  await election.whenLeading();
+  if (!ledAtOnce) await watch.relist();
+  poller.start();
+  queue.run(createHandler(reconciler, queue, metrics));
+}
+
+interface Rooms {
+  readonly client: KubeClient;
+  readonly watch: ClusterWatch;
+  readonly poller: Poller;
+  readonly recorder: EventRecorder;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): Reconciler {
+  const { stores, cache } = watch;
+  return createReconciler({
     cache,
     writes: createWrites({ client, ...stores }),
     traffic: createGatewayApi({ client, store: stores.routes, clock }),
@@ -147,35 +229,6 @@ async function run(flags: Flags): Promise<void> {
       incident: (alert) => metrics.countIncident(alert),
     },
   });
-  metrics.watchQueue(() => queue.stats());
-  metrics.watchPhases(() => countPhases(watch));
-  const { host, port } = flags;
-  const health = await startHealthServer({
-    host,
-    port,
-    ready: () => watch.unsynced(),
-    metrics,
-    log,
-  });
-  installShutdown({
-    process,
-    clock,
-    log,
-    boundMs: shutdownMs,
-    steps: [
-      { name: 'queue', stop: () => queue.shutdown() },
-      { name: 'poller', stop: () => poller.stop() },
-      { name: 'watches', stop: () => watch.stop() },
-      { name: 'events', stop: () => recorder.stop() },
-      { name: 'health', stop: () => health.close() },
-      { name: 'transport', stop: () => client.close() },
-    ],
-  });
-  watch.start();
-  await watch.whenSynced();
-  poller.start();
-  queue.run(createHandler(reconciler, queue, metrics));
-  log('info', 'ready', { listen: `${host}:${health.port}`, server: connection.serverUrl });
 }
 
 try {

@@ -40,6 +40,8 @@ export interface ClusterWatch {
   unsynced(): readonly string[];
   /** Resolves when every cache holds its first list. */
   whenSynced(): Promise<void>;
+  /** Lists everything anew; resolves when all of it is there. */
+  relist(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -73,6 +75,9 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
     unsynced: () => [...reflectors].flatMap(([name, { synced }]) => (synced ? [] : [name])),
     whenSynced: async () => {
       await Promise.all([...reflectors.values()].map((reflector) => reflector.whenSynced()));
+    },
+    relist: async () => {
+      await Promise.all([...reflectors.values()].map((reflector) => reflector.relist()));
     },
     stop: async () => {
       await Promise.all([...reflectors.values()].map((reflector) => reflector.stop()));

@@ -2,6 +2,7 @@
 // on whatever happens until it is stopped. What follows on what is a pure function
 // (reflectorState.ts); this file does the I/O and the waiting.
 import { backoffMs, type BackoffBounds } from '../runtime/backoff.ts';
+import { sleep } from '../runtime/clock.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { KubeError } from './errors.ts';
@@ -43,6 +44,8 @@ export interface Reflector {
   whenSynced(): Promise<void>;
   /** Call once. */
   start(): void;
+  /** Lists anew, whatever it was doing; resolves when that list is in the store. */
+  relist(): Promise<void>;
   /** Aborts what is under way; resolves when nothing of it is left. */
   stop(): Promise<void>;
 }
@@ -68,12 +71,16 @@ interface ObjectList {
 class ListWatcher<T extends KubeObject> implements Reflector {
   readonly #options: ReflectorOptions<T>;
   readonly #path: string;
+  /** Says that it is to end; what is under way then is aborted by #interrupt. */
   readonly #stop = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   #isSynced = false;
   #state: ReflectorState = initialState;
   #pages: T[] = [];
   #running: Promise<void> | undefined;
+  /** Aborts the step under way, for a list that is wanted now. */
+  #interrupt = new AbortController();
+  #relisted: PromiseWithResolvers<void> | undefined;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -99,8 +106,15 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     this.#running = this.#run();
   }
 
+  relist(): Promise<void> {
+    this.#relisted ??= Promise.withResolvers<void>();
+    this.#interrupt.abort();
+    return this.#relisted.promise;
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#interrupt.abort();
     this.#synced.reject(new Error(`the reflector of ${this.#path} was stopped before it synced`));
     await this.#running;
     this.#state = { type: 'stopped' };
@@ -109,7 +123,11 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   async #run(): Promise<void> {
     while (this.#state.type !== 'stopped') {
       const input = await this.#step(this.#state);
-      this.#state = nextState(this.#state, this.#stop.signal.aborted ? { type: 'stopped' } : input);
+      if (this.#stop.signal.aborted) this.#state = nextState(this.#state, { type: 'stopped' });
+      else if (this.#interrupt.signal.aborted) {
+        this.#interrupt = new AbortController();
+        this.#state = nextState(this.#state, { type: 'relist' });
+      } else this.#state = nextState(this.#state, input);
     }
   }
 
@@ -125,6 +143,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   }
 
   async #list(continueToken: string | undefined): Promise<ReflectorInput> {
+    const { signal } = this.#interrupt;
     try {
       if (continueToken === undefined) this.#pages = [];
       const list = await this.#options.client.request<ObjectList>({
@@ -135,10 +154,10 @@ class ListWatcher<T extends KubeObject> implements Reflector {
           limit: String(PAGE_SIZE),
           ...(continueToken === undefined ? {} : { continue: continueToken }),
         },
-        signal: this.#stop.signal,
+        signal,
         timeoutMs: LIST_TIMEOUT_MS,
       });
-      if (this.#stop.signal.aborted) return { type: 'stopped' };
+      if (signal.aborted) return { type: 'stopped' };
       for (const item of list.items ?? []) this.#pages.push(this.#read(item));
       const resourceVersion = list.metadata?.resourceVersion ?? '';
       const next = list.metadata?.continue;
@@ -149,6 +168,8 @@ class ListWatcher<T extends KubeObject> implements Reflector {
       this.#pages = [];
       this.#isSynced = true;
       this.#synced.resolve();
+      this.#relisted?.resolve();
+      this.#relisted = undefined;
       return { type: 'paged', continueToken: undefined, resourceVersion };
     } catch (error) {
       return { type: 'listFailed', error: asKubeError(error) };
@@ -157,6 +178,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
 
   async #watch(from: string): Promise<ReflectorInput> {
     const { client, clock, random, store } = this.#options;
+    const { signal } = this.#interrupt;
     const seconds = WATCH_MIN_SECONDS + random() * (WATCH_MAX_SECONDS - WATCH_MIN_SECONDS);
     const startedAtMs = clock.monotonicMs();
     let resourceVersion = from;
@@ -170,14 +192,14 @@ class ListWatcher<T extends KubeObject> implements Reflector {
         timeoutSeconds: String(Math.floor(seconds)),
       },
       (type, object) => {
-        if (this.#stop.signal.aborted) return;
+        if (signal.aborted) return;
         resourceVersion = laterVersion(resourceVersion, versionIn(object));
         received = true;
         if (type === 'BOOKMARK') store.applyBookmark(resourceVersion);
         else if (type === 'DELETED') store.applyDeletion(this.#read(object));
         else store.applyEvent(this.#read(object));
       },
-      this.#stop.signal,
+      signal,
     );
     if (end.type === 'stopped') return { type: 'stopped' };
     const useful = received || clock.monotonicMs() - startedAtMs >= USEFUL_WATCH_MS;
@@ -202,7 +224,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
       error: state.error?.message ?? 'the server closed the watch at once',
       status: state.error?.status ?? 0,
     });
-    await sleep(clock, waitMs, this.#stop.signal);
+    await sleep(clock, waitMs, this.#interrupt.signal);
     return { type: 'waited' };
   }
 
@@ -263,18 +285,5 @@ function asKubeError(error: unknown): KubeError {
     status: 0,
     reason: 'Malformed',
     cause: error,
-  });
-}
-
-function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = clock.setTimer(ms, done);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
   });
 }

@@ -43,6 +43,8 @@ export type ReflectorInput =
       readonly error: KubeError | undefined;
     }
   | { readonly type: 'waited' }
+  /** A new list is wanted now. */
+  | { readonly type: 'relist' }
   | { readonly type: 'stopped' };
 
 /** After so many useless watches on end the fault may be in the version they begin with. */
@@ -57,6 +59,9 @@ export const initialState: ReflectorState = {
 /** Throws where the input can't belong to the state. */
 export function nextState(state: ReflectorState, input: ReflectorInput): ReflectorState {
   if (state.type === 'stopped' || input.type === 'stopped') return { type: 'stopped' };
+  if (input.type === 'relist') {
+    return { type: 'listing', continueToken: undefined, failures: state.failures };
+  }
   if (state.type === 'listing' && input.type === 'paged') {
     const { continueToken, resourceVersion } = input;
     if (continueToken !== undefined) return { ...state, continueToken };

@@ -82,6 +82,13 @@ export const endpointSlices: GroupVersionResource = {
   kind: 'EndpointSlice',
 };
 
+export const leases: GroupVersionResource = {
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  plural: 'leases',
+  kind: 'Lease',
+};
+
 export const httpRoutes: GroupVersionResource = {
   group: 'gateway.networking.k8s.io',
   version: 'v1',

@@ -20,6 +20,8 @@ export interface KubeRequest {
   /** Needed with PATCH, and only there. */
   readonly patch?: PatchType;
   readonly signal?: AbortSignal;
+  /** Asked in the moment of sending; false: it is not sent, and fails as NotLeading. */
+  readonly mayBeSent?: () => boolean;
   /** For the whole request, credentials and waiting for a connection included; 15 s if left out. */
   readonly timeoutMs?: number;
 }
@@ -169,6 +171,13 @@ class UndiciTransport implements KubeTransport {
       ...credentials.headers,
     };
     if (request.body !== undefined) headers['content-type'] = contentTypeOf(request);
+    if (request.mayBeSent?.() === false) {
+      throw new KubeError(`${request.method} ${request.path}: the lease is not ours any more`, {
+        kind: 'terminal',
+        status: 0,
+        reason: 'NotLeading',
+      });
+    }
     return this.#agent(credentials.tls).request({
       origin: this.#origin,
       path: `${this.#basePath}${request.path}${query === '' ? '' : `?${query}`}`,

@@ -25,6 +25,8 @@ export interface OperatorOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Replaces the API server's URL, for a proxy in between. */
   readonly apiUrl?: string;
+  /** Added to the flags. */
+  readonly args?: readonly string[];
 }
 
 /** A line of the operator's JSON log. */
@@ -94,7 +96,9 @@ export async function startOperator(
   const [port = 0] = await freePorts(1);
   const listen = `127.0.0.1:${port}`;
   return launch({
-    args: ['--kubeconfig', kubeconfig, '--config', config, '--listen', listen],
+    args: [`--kubeconfig=${kubeconfig}`, `--config=${config}`, `--listen=${listen}`].concat(
+      options.args ?? [],
+    ),
     env: options.env ?? {},
     url: `http://${listen}`,
     logFile: join(folder, 'operator.log'),

@@ -347,6 +347,17 @@ describe('reflector', () => {
     expect(late.synced).to.equal(false);
   });
 
+  it('lists anew when it is told to, in the middle of a watch and of another list', async () => {
+    await startWatching([pod('a', 3)], 7);
+    const first = reflector.relist();
+    await takeList();
+    const second = reflector.relist();
+    reply(await takeList(), 200, list([pod('a', 3), pod('b', 9)], 9));
+    await Promise.all([first, second]);
+    expect(store.list()).to.have.lengthOf(2);
+    await takeWatch(9);
+  });
+
   it('stops in the middle of a watch and of a wait', async () => {
     await startWatching([], 7);
     await reflector.stop();

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
@@ -24,6 +25,8 @@ export interface HoldingProxy {
   readonly writes: readonly string[];
   /** Sets a trap, or none, and counts from 1 again. */
   set(trap: Trap | null): void;
+  /** From now on nothing gets through in either direction, and no connection is closed. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -31,8 +34,11 @@ export interface HoldingProxy {
 export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promise<HoldingProxy> {
   const dispatcher = new Agent({ connect: { ca }, bodyTimeout: 0, headersTimeout: 0 });
   const writes: string[] = [];
+  const streams = new Set<Readable>();
   let trap: Trap | null = null;
+  let isCut = false;
   const forward = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
+    if (isCut) return;
     const body = from.method === 'GET' ? undefined : await readBody(from);
     const isWrite = body !== undefined && !from.url?.includes('/events');
     if (isWrite) writes.push(`${from.method} ${from.url?.split('?')[0] ?? ''}`);
@@ -56,12 +62,15 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
     }
     to.writeHead(answer.statusCode, answer.headers);
     to.flushHeaders();
-    await pipeline(answer.body, to);
+    streams.add(answer.body);
+    await pipeline(answer.body, to, { end: false });
+    streams.delete(answer.body);
+    to.end();
   };
   // An operator that was killed leaves its requests behind.
   const key = readFileSync(join(folder, 'pki', 'apiserver.key'));
   const server = createServer({ key, cert: ca }, (from, to) => {
-    forward(from, to).catch(() => to.destroy());
+    forward(from, to).catch(() => isCut || to.destroy());
   });
   server.requestTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -70,6 +79,10 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
   return {
     url: `https://127.0.0.1:${port}`,
     writes,
+    cut: () => {
+      isCut = true;
+      for (const stream of streams) stream.unpipe();
+    },
     set: (next) => {
       trap = next;
       writes.length = 0;

@@ -47,7 +47,8 @@ describe('an operator killed in the middle of a rollback', function () {
   const canaryInTraffic = async (name: string): Promise<readonly [Stage, OperatorHandle]> => {
     const stage = await Stage.open(await sharedCluster('control-plane'), name);
     proxy.set(null);
-    const operator = await stage.startOperator(proxy.url);
+    // One that was killed keeps its lease; who leads next is told apart (leadership.test.ts).
+    const operator = await stage.startOperator(proxy.url, '--no-leader-elect');
     const change = { canary: { steps: [{ weight: 20, hold: '1h' }], drainDelay: '0s' } };
     await stage.applyAll(stage.template('v1'), change);
     await stage.phase('Stable');
@@ -80,7 +81,7 @@ describe('an operator killed in the middle of a rollback', function () {
     proxy.set({ nth, when, spring: () => operator.kill('SIGKILL') });
     await breakCanary(stage);
     expect(await operator.exited).to.equal('SIGKILL');
-    const next = await stage.startOperator();
+    const next = await stage.startOperator(undefined, '--no-leader-elect');
     const state = await settled(stage);
     expectNoWeightAfterVerdict(stage);
     await stage.close();

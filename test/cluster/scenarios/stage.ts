@@ -89,13 +89,14 @@ export class Stage {
   }
 
   /** An operator that polls every second; without a Prometheus its server refuses connections. */
-  startOperator(apiUrl?: string): Promise<OperatorHandle> {
+  startOperator(apiUrl?: string, ...args: readonly string[]): Promise<OperatorHandle> {
     const url = this.cluster.prometheusUrl ?? 'http://127.0.0.1:9';
     const configYaml = [
       `servers: [{name: main, url: '${url}', scrapeInterval: 1s, lag: 1s, timeout: 2s}]`,
       'pollInterval: 1s',
     ].join('\n');
-    return startOperator(this.cluster, { configYaml, ...(apiUrl === undefined ? {} : { apiUrl }) });
+    const through = apiUrl === undefined ? {} : { apiUrl };
+    return startOperator(this.cluster, { configYaml, args, ...through });
   }
 
   /** Requests through the gateway, from when it has taken the route up. */
