@@ -3,6 +3,8 @@
 
 import { parseDuration, parseLimit, formatValue } from './quantities.ts';
 import type { Parsed } from './quantities.ts';
+import { BUILT_IN_NAMES, BUILT_IN_SIGNALS, isBuiltIn, LISTED_SIGNALS } from './runbook.ts';
+import type { SignalDefaults } from './runbook.ts';
 import type { LimitSpec, NoDataPolicy, SignalSpec, Spec, Unit } from './schema.ts';
 
 /** A signal with its limits in the SI base unit of `unit`; ratios are 0 to 1. */
@@ -10,7 +12,7 @@ export interface ResolvedSignal {
   readonly name: string;
   /** The runbook's alert; for a custom signal its name in capitals with underscores. */
   readonly alert: string;
-  readonly kind: 'errorRate' | 'latencyP95' | 'custom';
+  readonly kind: SignalDefaults['kind'];
   readonly unit: Unit;
   /** Which side of a limit is beyond it; strictly. */
   readonly direction: 'above' | 'below';
@@ -19,7 +21,11 @@ export interface ResolvedSignal {
   readonly rollback: number | null;
   /** How long `rollback` must be exceeded; 0 when there is no rollback limit. */
   readonly forSeconds: number;
-  /** Requests needed within the hold; 0 for a custom signal, whose query counts none. */
+  /** How long the newest critical value stops an advance, however short the step's hold. */
+  readonly clearSeconds: number;
+  /** Of cpu: the cores that a value of 1 stands for; else 1. */
+  readonly scale: number;
+  /** Requests needed within the hold; 0 for a signal that counts none. */
   readonly minRequests: number;
   readonly noData: NoDataPolicy;
   /** Range of the rates; null lets the hold and the scrape interval decide. */
@@ -41,7 +47,7 @@ export interface PolicyStep {
 export interface Policy {
   readonly replicas: number;
   readonly steps: readonly PolicyStep[];
-  /** How long the canary is judged at 100 %: the bake, and no less than the longest hold. */
+  /** How long the canary is judged at 100 %: no less than the longest hold of a needed signal. */
   readonly bakeSeconds: number;
   /** Verdicts are written down and nothing else. */
   readonly observeOnly: boolean;
@@ -60,55 +66,6 @@ export type PolicyResult =
   | { readonly kind: 'ok'; readonly policy: Policy }
   /** Each message begins with the path of its field. */
   | { readonly kind: 'invalid'; readonly messages: readonly string[] };
-
-interface SignalDefaults {
-  readonly kind: ResolvedSignal['kind'];
-  readonly alert: string;
-  readonly unit: Unit;
-  readonly warning: number | null;
-  readonly critical: number | null;
-  readonly rollback: number | null;
-  readonly forSeconds: number;
-  readonly minRequests: number;
-  readonly noData: NoDataPolicy;
-}
-
-/** A row of the runbook: it has every limit. */
-interface BuiltInSignal extends SignalDefaults {
-  readonly warning: number;
-  readonly critical: number;
-  readonly rollback: number;
-}
-
-const ERROR_RATE: BuiltInSignal = {
-  kind: 'errorRate',
-  alert: 'HIGH_ERROR_RATE',
-  unit: 'ratio',
-  warning: 0.01,
-  critical: 0.05,
-  rollback: 0.1,
-  forSeconds: 300,
-  minRequests: 50,
-  noData: 'Hold',
-};
-
-const LATENCY_P95: BuiltInSignal = {
-  kind: 'latencyP95',
-  alert: 'HIGH_LATENCY',
-  unit: 'seconds',
-  warning: 0.15,
-  critical: 0.2,
-  rollback: 0.5,
-  forSeconds: 600,
-  minRequests: 50,
-  noData: 'Hold',
-};
-
-/** The runbook's rows for the signals that are judged without being listed. */
-export const BUILT_IN_SIGNALS: Readonly<Record<'errorRate' | 'latencyP95', BuiltInSignal>> = {
-  errorRate: ERROR_RATE,
-  latencyP95: LATENCY_P95,
-};
 
 /**
  * The alert of a custom signal: `checkout-failures` and `checkoutFailures` are CHECKOUT_FAILURES.
@@ -131,12 +88,13 @@ export function resolvePolicy(spec: Spec): PolicyResult {
     holdSeconds: seconds(hold, `spec.canary.steps[${i}].hold`),
     needsApproval: approval === 'Required',
   }));
-  const signals = resolveSignals(spec.signals ?? [], messages);
-  const longestHold = Math.max(0, ...signals.map(({ forSeconds }) => forSeconds));
+  const signals = resolveSignals(spec, messages);
+  // What need not be there can't ask for time to show itself.
+  const holds = signals.filter(({ needed }) => needed).map(({ forSeconds }) => forSeconds);
   const policy: Policy = {
     replicas,
     steps,
-    bakeSeconds: Math.max(longestHold, seconds(canary.bake, 'spec.canary.bake')),
+    bakeSeconds: Math.max(0, ...holds, seconds(canary.bake, 'spec.canary.bake')),
     observeOnly: canary.mode === 'Observe',
     maxSurge: podBudget(strategy.maxSurge, replicas, Math.ceil),
     maxUnavailable: podBudget(strategy.maxUnavailable, replicas, Math.floor),
@@ -159,18 +117,22 @@ function podBudget(
   return round((replicas * Number(budget.replace('%', ''))) / 100);
 }
 
-function resolveSignals(signals: readonly SignalSpec[], messages: string[]): ResolvedSignal[] {
-  const builtIn = Object.entries(BUILT_IN_SIGNALS).map(([name, defaults]) => {
+function resolveSignals({ signals = [], template }: Spec, messages: string[]): ResolvedSignal[] {
+  const isListed = (name: string): boolean => signals.some((signal) => signal.name === name);
+  const builtIn = BUILT_IN_NAMES.filter(
+    (name) => isListed(name) || !LISTED_SIGNALS.includes(name),
+  ).map((name) => {
     const written = signals.find((signal) => signal.name === name);
-    return resolveSignal(written ?? { name }, defaults, messages);
+    const resolved = resolveSignal(written ?? { name }, BUILT_IN_SIGNALS[name], messages);
+    return name === 'cpu' ? { ...resolved, scale: cpuLimitOf(template) ?? 1 } : resolved;
   });
   const custom = signals
-    .filter((signal) => !Object.hasOwn(BUILT_IN_SIGNALS, signal.name))
+    .filter(({ name }) => !isBuiltIn(name))
     .map((signal) => resolveSignal(signal, customDefaults(signal, messages), messages));
   const resolved = [...builtIn, ...custom];
   for (const [i, signal] of resolved.entries()) {
     const same = resolved.slice(0, i).find((earlier) => earlier.alert === signal.alert);
-    if (same !== undefined) {
+    if (same !== undefined && signal.kind === 'custom') {
       messages.push(
         `${pathOf(signal.name)}.name: its alert ${signal.alert} is that of ${same.name} too`,
       );
@@ -192,13 +154,34 @@ function customDefaults(signal: SignalSpec, messages: string[]): SignalDefaults 
     kind: 'custom',
     alert: alertOfCustomSignal(signal.name),
     unit: signal.unit ?? 'count',
+    direction: null,
     warning: null,
     critical: null,
     rollback: null,
     forSeconds: 0,
+    clearSeconds: 0,
     minRequests: 0,
     noData: 'Ignore',
   };
+}
+
+/** Cores that all containers of a pod may use together; null when one of them has no limit. */
+function cpuLimitOf({ spec }: Spec['template']): number | null {
+  const containers = spec['containers'];
+  if (!Array.isArray(containers) || containers.length === 0) return null;
+  let cores = 0;
+  for (const container of containers as readonly ContainerLimits[]) {
+    const text = String(container.resources?.limits?.cpu ?? '');
+    const milli = /^([0-9]{1,9})m$/.exec(text);
+    const limit = milli === null ? Number(text) : Number(milli[1]) / 1000;
+    if (text === '' || !(limit > 0)) return null;
+    cores += limit;
+  }
+  return cores;
+}
+
+interface ContainerLimits {
+  readonly resources?: { readonly limits?: { readonly cpu?: string | number } };
 }
 
 function resolveSignal(
@@ -208,19 +191,18 @@ function resolveSignal(
 ): ResolvedSignal {
   const path = pathOf(signal.name);
   const { unit } = defaults;
-  const direction = [signal.warning, signal.critical, signal.rollback].some(
+  const isBelow = [signal.warning, signal.critical, signal.rollback].some(
     (limit) => limit?.below !== undefined,
-  )
-    ? 'below'
-    : 'above';
+  );
+  const direction = defaults.direction ?? (isBelow ? 'below' : 'above');
   const given = {
     warning: limitIn(signal.warning, unit, direction, `${path}.warning`, messages),
     critical: limitIn(signal.critical, unit, direction, `${path}.critical`, messages),
     rollback: limitIn(signal.rollback, unit, direction, `${path}.rollback`, messages),
   };
   const rollback = given.rollback ?? defaults.rollback;
-  const critical = given.critical ?? between(defaults.critical, given.warning, rollback);
-  const warning = given.warning ?? between(defaults.warning, null, critical ?? rollback);
+  const critical = given.critical ?? between(defaults.critical, given.warning, rollback, direction);
+  const warning = given.warning ?? between(defaults.warning, null, critical ?? rollback, direction);
   const limits = { warning, critical, rollback };
   checkOrder(limits, given, direction, unit, path, messages);
   const written = signal.rollback?.for;
@@ -236,6 +218,8 @@ function resolveSignal(
       written === undefined
         ? defaults.forSeconds
         : positive(parseDuration(written), `${path}.rollback.for`, messages),
+    clearSeconds: defaults.clearSeconds,
+    scale: 1,
     minRequests: signal.minRequests ?? defaults.minRequests,
     noData,
     windowSeconds:
@@ -248,8 +232,14 @@ function resolveSignal(
 }
 
 /** A default moved to where the limits that the object names leave room for it. */
-function between(value: number | null, low: number | null, high: number | null): number | null {
+function between(
+  value: number | null,
+  inner: number | null,
+  outer: number | null,
+  direction: 'above' | 'below',
+): number | null {
   if (value === null) return null;
+  const [low, high] = direction === 'above' ? [inner, outer] : [outer, inner];
   return Math.min(Math.max(value, low ?? value), high ?? Infinity);
 }
 

@@ -15,7 +15,7 @@ export const MAX_REJECTED = 50;
 export const MAX_LAST_ACTIONS = 10;
 /** Samples kept as evidence of one incident. */
 export const MAX_EVIDENCE_SAMPLES = 20;
-/** Signals an object may list; the two built-in ones exist without being listed. */
+/** Signals an object may list. */
 export const MAX_SIGNALS = 16;
 
 /** A Go duration in hours, minutes, seconds and milliseconds: `1h30m`, `2m`, `1.5s`, `500ms`. */

@@ -4,7 +4,7 @@
 import { ACTIONS } from './actions.ts';
 import type { StructuralSchema } from './crd.ts';
 import { rootSchema } from './crd.ts';
-import { BUILT_IN_SIGNALS } from './defaults.ts';
+import { BUILT_IN_SIGNALS } from './runbook.ts';
 import { ACTION_ANNOTATION, API_VERSION, KIND, SHORT_NAME, WRITTEN_NAMES } from './names.ts';
 import { formatDuration, formatValue } from './quantities.ts';
 import { REASONS } from './reasons.ts';
@@ -127,13 +127,15 @@ function signalTable(): string {
   return table(
     ['Signal', 'Alert', 'Warning', 'Critical', 'Rollback', 'minRequests', 'noData'],
     Object.entries(BUILT_IN_SIGNALS).map(([name, row]) => {
-      const limit = (value: number): string => `above ${formatValue(value, row.unit)}`;
+      const limit = (value: number | null): string =>
+        value === null ? '' : `${row.direction} ${formatValue(value, row.unit)}`;
+      const hold = row.forSeconds === 0 ? 'at once' : `for ${formatDuration(row.forSeconds)}`;
       return [
         code(name),
         row.alert,
         limit(row.warning),
         limit(row.critical),
-        `${limit(row.rollback)} for ${formatDuration(row.forSeconds)}`,
+        row.rollback === null ? '' : `${limit(row.rollback)} ${hold}`,
         String(row.minRequests),
         row.noData,
       ];

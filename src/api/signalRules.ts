@@ -3,13 +3,17 @@
 
 import { BYTES_PATTERN, DECIMAL_PATTERN, DURATION_PATTERN, RATIO_PATTERN } from './limits.ts';
 import type { ManifestPatch, Rule } from './rule.ts';
+import { BUILT_IN_NAMES, BUILT_IN_SIGNALS, COUNTED_SIGNALS, LOW_SIGNALS } from './runbook.ts';
 
-const BUILT_IN = "self.name in ['errorRate', 'latencyP95']";
+const names = (list: readonly string[]): string =>
+  `self.name in [${list.map((name) => `'${name}'`).join(', ')}]`;
+const BUILT_IN = names(BUILT_IN_NAMES);
 const ABOVE = '[?self.?warning.?above, ?self.?critical.?above, ?self.?rollback.?above]';
 const BELOW = '[?self.?rollback.?below, ?self.?critical.?below, ?self.?warning.?below]';
-const UNIT =
-  "self.?unit.orValue(self.name == 'errorRate' ? 'ratio' : " +
-  "self.name == 'latencyP95' ? 'seconds' : '')";
+/** The unit of a signal: its own, or that of the built-in signal of its name. */
+const UNIT = `self.?unit.orValue({${BUILT_IN_NAMES.map(
+  (name) => `'${name}': '${BUILT_IN_SIGNALS[name].unit}'`,
+).join(', ')}}[?self.name].orValue(''))`;
 
 const spec = (fields: ManifestPatch): ManifestPatch => ({ spec: fields });
 const signal = (fields: ManifestPatch): ManifestPatch => spec({ signals: [fields] });
@@ -24,21 +28,10 @@ export const limitHasOneDirection: Rule = {
   on: 'create',
 };
 
-export const nameIsNotReserved: Rule = {
-  name: 'nameIsNotReserved',
-  rule:
-    "!(self.name in ['availability', 'memory', 'pqcHandshakeFailures', 'pqcFallback', 'cpu', " +
-    "'throughput'])",
-  message: 'the name is reserved for a signal of the runbook; choose another for a custom signal',
-  accepted: signal({ name: 'memoryUse', unit: 'bytes', query: 'm', critical: { above: '2400M' } }),
-  rejected: signal({ name: 'memory', unit: 'bytes', query: 'm', critical: { above: '2400M' } }),
-  on: 'create',
-};
-
 export const builtInHasNoQuery: Rule = {
   name: 'builtInHasNoQuery',
   rule: `!(${BUILT_IN}) || (!has(self.unit) && !has(self.query))`,
-  message: 'errorRate and latencyP95 have their own unit and query',
+  message: 'a signal of the runbook has its own unit and query',
   accepted: signal({ name: 'errorRate', minRequests: 10 }),
   rejected: signal({ name: 'errorRate', query: 'up' }),
   on: 'create',
@@ -66,9 +59,8 @@ export const customRollbackHasHold: Rule = {
 
 export const minRequestsOnlyBuiltIn: Rule = {
   name: 'minRequestsOnlyBuiltIn',
-  rule: `!has(self.minRequests) || ${BUILT_IN}`,
-  message:
-    'minRequests is for errorRate and latencyP95; the query of a custom signal counts no requests',
+  rule: `!has(self.minRequests) || ${names(COUNTED_SIGNALS)}`,
+  message: 'minRequests is for errorRate and latencyP95; other signals count no requests',
   accepted: signal({ name: 'latencyP95', minRequests: 20 }),
   rejected: custom({ warning: { above: '3' }, minRequests: 20 }),
   on: 'create',
@@ -76,10 +68,19 @@ export const minRequestsOnlyBuiltIn: Rule = {
 
 export const builtInLimitsAreAbove: Rule = {
   name: 'builtInLimitsAreAbove',
-  rule: `!(${BUILT_IN}) || ${BELOW}.size() == 0`,
-  message: 'limits of errorRate and latencyP95 are above',
+  rule: `!(${BUILT_IN}) || ${names(LOW_SIGNALS)} || ${BELOW}.size() == 0`,
+  message: 'limits of this signal are above',
   accepted: signal({ name: 'errorRate', rollback: { above: '8%' } }),
-  rejected: signal({ name: 'errorRate', rollback: { below: '8%' } }),
+  rejected: signal({ name: 'memory', rollback: { below: '8M' } }),
+  on: 'create',
+};
+
+export const builtInLimitsAreBelow: Rule = {
+  name: 'builtInLimitsAreBelow',
+  rule: `!(${names(LOW_SIGNALS)}) || ${ABOVE}.size() == 0`,
+  message: 'limits of availability and throughput are below',
+  accepted: signal({ name: 'throughput', critical: { below: '100' } }),
+  rejected: signal({ name: 'availability', critical: { above: '50%' } }),
   on: 'create',
 };
 
@@ -220,12 +221,12 @@ function celList(words: readonly string[]): string {
 
 /** The rules of one signal, in the order in which the API server reports them. */
 export const signalRules: readonly Rule[] = [
-  nameIsNotReserved,
   builtInHasNoQuery,
   customIsComplete,
   customRollbackHasHold,
   minRequestsOnlyBuiltIn,
   builtInLimitsAreAbove,
+  builtInLimitsAreBelow,
   limitsShareDirection,
   ...(Object.keys(GRAMMARS) as GrammarName[]).flatMap((label) => [
     limitsParse(label),

@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import { MAX_SERVICE_LENGTH, MAX_SIGNALS } from './limits.ts';
+import { BUILT_IN_NAMES } from './runbook.ts';
 import { validations } from './rule.ts';
 import type { Rule } from './rule.ts';
 import * as rules from './rules.ts';
@@ -42,7 +43,9 @@ export const rollbackLimitSchema = z
 
 export const signalSchema = z
   .object({
-    name: named(SIGNAL_NAME, 63).describe('errorRate, latencyP95, or the name of a custom signal.'),
+    name: named(SIGNAL_NAME, 63).describe(
+      `${BUILT_IN_NAMES.join(', ')}, or the name of a custom signal.`,
+    ),
     unit: z
       .enum(['ratio', 'seconds', 'bytes', 'count', 'perSecond'])
       .optional()
@@ -77,8 +80,8 @@ export const signalSchema = z
       .optional()
       .describe(
         'What absent evidence means. Hold: wait. Rollback: blame the canary once it has lasted ' +
-          'for the hold. Ignore: go on without this signal. Left out: Hold for errorRate and ' +
-          'latencyP95, Ignore for a custom signal.',
+          'for the hold. Ignore: go on without this signal. Left out: Hold for errorRate, ' +
+          'latencyP95 and availability, else Ignore.',
       ),
     window: duration(
       'Range of the rates behind a point; left out, it follows from hold and scrape interval.',
@@ -270,7 +273,9 @@ export const specSchema = z
       .max(MAX_SIGNALS)
       .optional()
       .meta({
-        description: 'Signals by name. errorRate and latencyP95 are judged without being listed.',
+        description:
+          'Signals by name. Those of the runbook are judged without being listed, throughput ' +
+          'excepted.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['name'],
       }),

@@ -4,6 +4,7 @@
 
 import * as z from 'zod';
 import { ACTION_VERBS } from './actions.ts';
+import { BUILT_IN_NAMES } from './runbook.ts';
 import {
   MAX_EVIDENCE_SAMPLES,
   MAX_INCIDENTS,
@@ -180,7 +181,7 @@ export const statusSchema = z
     worstSignal: text('The signal nearest to trouble, with its value.').optional(),
     signals: z
       .array(signalStatusSchema)
-      .max(MAX_SIGNALS + 2)
+      .max(MAX_SIGNALS + BUILT_IN_NAMES.length)
       .optional()
       .meta({
         description: 'The last change of each signal of the canary.',

@@ -5,9 +5,9 @@ import * as advance from './advance.ts';
 import * as blockers from './blockers.ts';
 import * as bringBack from './bringBack.ts';
 import type { Check, Decision, Finding } from './decision.ts';
-import type { EvidenceTarget } from './evidence.ts';
+import type { EvidencePod, EvidenceTarget } from './evidence.ts';
 import { keepHouse } from './housekeeping.ts';
-import type { Observation } from './model.ts';
+import type { Observation, RevisionView } from './model.ts';
 import * as orders from './orders.ts';
 import { podsAreNotTheSteps } from './podShares.ts';
 import * as settle from './settle.ts';
@@ -81,7 +81,10 @@ export function decide(obs: Observation): Decision {
     finding.commands.length > 0 || obs.finalizing
       ? { commands: finding.commands, lookAgainAtMs: null }
       : keepHouse(s);
-  const times = [finding.lookAgainAtMs, house.lookAgainAtMs].flatMap((time) => time ?? []);
+  const down = s.signals.flatMap(({ signal, breach }) =>
+    signal.kind === 'availability' && breach.state === 'suspect' ? [breach.holdUntilMs] : [],
+  );
+  const times = [...down, finding.lookAgainAtMs, house.lookAgainAtMs].flatMap((time) => time ?? []);
   return {
     ...finding,
     check,
@@ -101,6 +104,10 @@ function firstFinding(s: Situation): { readonly check: string; readonly finding:
   throw new Error(`no check answers for revision ${s.obs.desired.revision}; stepPasses must`);
 }
 
+function evidencePods({ pods }: RevisionView): EvidencePod[] {
+  return pods.map(({ name, readySinceMs }) => ({ name, readySinceMs }));
+}
+
 /** What the poller looks at: a canary whose attempt has a start. */
 function watchOf(s: Situation): EvidenceTarget | null {
   const { canary, step } = s;
@@ -112,7 +119,10 @@ function watchOf(s: Situation): EvidenceTarget | null {
     namespace,
     server: s.obs.object.spec.prometheus?.server ?? null,
     canaryReplicaSet: canary.name,
-    canaryPods: canary.pods.map((pod) => pod.name),
+    stableReplicaSet: s.stable?.name ?? null,
+    service: s.obs.object.spec.traffic.service,
+    canaryPods: evidencePods(canary),
+    stablePods: s.stable === null ? [] : evidencePods(s.stable),
     attemptStartMs: canary.record.attemptStartMs,
     stepStartMs: canary.record.stepStartMs,
     stepHoldSeconds: step.holdSeconds,

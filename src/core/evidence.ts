@@ -54,10 +54,35 @@ export interface ValuePoint {
   readonly value: number;
 }
 
+/** A value of each pod that reports one, by the pod's name. */
+export type PodValues = Readonly<Record<string, number>>;
+
+/** A gauge of each pod of both revisions. */
+export interface PodsPoint {
+  readonly timeMs: number;
+  readonly canary: PodValues;
+  readonly stable: PodValues;
+}
+
+/** Raw counters of a pod's handshakes; null for a series that the pod does not have. */
+export interface HandshakeCounters {
+  readonly failures: number | null;
+  readonly successes: number | null;
+}
+
+/** The counters of each pod of both revisions that was Ready by then. */
+export interface HandshakesPoint {
+  readonly timeMs: number;
+  readonly canary: Readonly<Record<string, HandshakeCounters>>;
+  readonly stable: Readonly<Record<string, HandshakeCounters>>;
+}
+
 export type RawPoints =
   | { readonly kind: 'requests'; readonly points: readonly RequestPoint[] }
   | { readonly kind: 'latency'; readonly points: readonly LatencyPoint[] }
-  | { readonly kind: 'value'; readonly points: readonly ValuePoint[] };
+  | { readonly kind: 'value'; readonly points: readonly ValuePoint[] }
+  | { readonly kind: 'pods'; readonly points: readonly PodsPoint[] }
+  | { readonly kind: 'handshakes'; readonly points: readonly HandshakesPoint[] };
 
 /** What is known of one signal of one revision. */
 export type SignalEvidence =
@@ -74,6 +99,8 @@ export type SignalEvidence =
       readonly stepSeconds: number;
       /** The query as sent, for the incident. */
       readonly query: string;
+      /** Names of the series that were looked for. */
+      readonly lookedFor: string;
     }
   | {
       readonly state: 'absent';
@@ -92,6 +119,12 @@ export interface RevisionEvidence {
   readonly signals: Readonly<Record<string, SignalEvidence>>;
 }
 
+export interface EvidencePod {
+  readonly name: string;
+  /** Since when it has been Ready; null while it is not. */
+  readonly readySinceMs: number | null;
+}
+
 /** What the judge wants looked at, for one object with a canary; the poller's only input. */
 export interface EvidenceTarget {
   /** namespace/name of the object. */
@@ -100,8 +133,12 @@ export interface EvidenceTarget {
   /** A server's name in the operator's configuration; null means its default one. */
   readonly server: string | null;
   readonly canaryReplicaSet: string;
-  /** Names of the pods of the canary ever listed in this attempt, to find ambiguous sources. */
-  readonly canaryPods: readonly string[];
+  readonly stableReplicaSet: string | null;
+  /** The stem of the two services, for metrics that name those instead of pods. */
+  readonly service: string;
+  /** The pods of the canary; those ever listed in this attempt tell ambiguous sources. */
+  readonly canaryPods: readonly EvidencePod[];
+  readonly stablePods: readonly EvidencePod[];
   /** Start of this attempt: no point counts whose window reaches before it. */
   readonly attemptStartMs: number;
   /** When the step's hold began (weight accepted by the router); null while it has not. */

@@ -107,7 +107,7 @@ export function judgeHealth(
   const lastBad = upToNow.findLast((point) => stopsAdvance(point.advanceLevel));
   const lastBreach = upToNow.findLast((point) => point.level === 'Breach');
   const clearAtMs = Math.max(
-    lastBad === undefined ? 0 : lastBad.timeMs + holdSeconds * 1000,
+    lastBad === undefined ? 0 : lastBad.timeMs + Math.max(holdSeconds, signal.clearSeconds) * 1000,
     lastBreach === undefined ? 0 : lastBreach.timeMs + signal.forSeconds * 1000,
   );
   const newestBad = lastBad ?? lastBreach;

@@ -5,11 +5,15 @@ import type { Level } from '../api/schema.ts';
 import type { Absence, RevisionEvidence, SignalEvidence } from './evidence.ts';
 import { judgeBreach } from './holds.ts';
 import type { BreachHold } from './holds.ts';
-import { judgePoints, stopsAdvance } from './signals.ts';
+import type { RevisionView } from './model.ts';
+import { judgeAvailability, podSeries } from './podSignals.ts';
+import { boundaryOf, judgePoints, plainPoint, stopsAdvance } from './signals.ts';
 import type { JudgedPoint } from './signals.ts';
 
 export interface SignalJudgement {
   readonly signal: ResolvedSignal;
+  /** Of a latency: the histogram's boundary that stands for the rollback limit, in seconds. */
+  readonly boundarySeconds: number | null;
   readonly level: Level;
   /** The level that an advance must answer to. */
   readonly advanceLevel: Level;
@@ -36,20 +40,54 @@ const notYetAsked: Absence = {
   message: 'The metric server has not been asked yet.',
 };
 
-const empty: Absence = {
-  kind: 'noData',
-  reason: 'Empty',
-  message: 'The metric server has no series of this revision.',
-};
+function empty(lookedFor: string): Absence {
+  const message = `The metric server has no series of this revision; looked for ${lookedFor}.`;
+  return { kind: 'noData', reason: 'Empty', message };
+}
+
+/** What the pods' own conditions tell, of the running step. */
+export interface PodFacts {
+  readonly canary: RevisionView;
+  /** Pods that the step needs of it. */
+  readonly needed: number;
+  /** By the operator's clock. */
+  readonly nowMs: number;
+}
 
 /** One judgement for each signal, in their order. */
 export function judgeSignals(
   signals: readonly ResolvedSignal[],
   evidence: RevisionEvidence | null,
+  pods: PodFacts | null,
 ): readonly SignalJudgement[] {
   return signals.map((signal) =>
-    judgeSignal(signal, evidence?.signals[signal.name], evidence?.observedAtMs ?? 0),
+    signal.kind === 'availability'
+      ? judgePodsUp(signal, pods)
+      : judgeSignal(signal, evidence?.signals[signal.name], evidence?.observedAtMs ?? 0),
   );
+}
+
+/** The pods' conditions are no range of points: their newest change stands for one. */
+function judgePodsUp(signal: ResolvedSignal, pods: PodFacts | null): SignalJudgement {
+  const found =
+    pods === null ? null : judgeAvailability(signal, pods.canary, pods.needed, pods.nowMs);
+  const nowMs = pods?.nowMs ?? 0;
+  const back = found?.criticalUntilMs ?? null;
+  const history = back === null ? [] : [plainPoint(back, 'Critical', 0)];
+  return {
+    signal,
+    boundarySeconds: null,
+    level: found?.point.level ?? 'Unknown',
+    advanceLevel: found?.point.level ?? 'Unknown',
+    latest: found?.point ?? null,
+    history: found === null ? [] : [...history, found.point],
+    stepSeconds: 1,
+    breach: found?.breach ?? { state: 'none' },
+    absence: null,
+    absentSinceMs: null,
+    query: '',
+    observedAtMs: nowMs,
+  };
 }
 
 function judgeSignal(
@@ -59,6 +97,7 @@ function judgeSignal(
 ): SignalJudgement {
   const nothing = {
     signal,
+    boundarySeconds: null,
     level: 'Unknown',
     advanceLevel: 'Unknown',
     latest: null,
@@ -79,20 +118,46 @@ function judgeSignal(
     evidence.history === null ? [] : judgePoints(signal, evidence.history, evidence.windowSeconds);
   return {
     signal,
+    boundarySeconds: boundaryOf(signal, evidence.latest),
     level: latest?.level ?? 'Unknown',
     advanceLevel: latest?.advanceLevel ?? 'Unknown',
     latest,
     history,
     stepSeconds: evidence.stepSeconds,
-    breach:
-      signal.rollback === null
-        ? { state: 'none' }
-        : judgeBreach(signal, history, evidence.stepSeconds, observedAtMs),
-    absence: latest === null ? empty : latest.absence,
+    breach: breachOf(signal, evidence, history, observedAtMs),
+    absence: latest === null ? empty(evidence.lookedFor) : latest.absence,
     absentSinceMs: latest === null || latest.absence !== null ? unknownSince(history) : null,
     query: evidence.query,
     observedAtMs,
   };
+}
+
+function breachOf(
+  signal: ResolvedSignal,
+  evidence: Extract<SignalEvidence, { state: 'known' }>,
+  history: readonly JudgedPoint[],
+  nowMs: number,
+): BreachHold {
+  if (signal.rollback === null || evidence.history === null) return { state: 'none' };
+  if (signal.kind === 'pqcHandshakeFailures') return countedBreach(history);
+  const series =
+    evidence.history.kind === 'pods' ? podSeries(signal, evidence.history.points) : [history];
+  const breaches = series.map((points) => judgeBreach(signal, points, evidence.stepSeconds, nowMs));
+  return (
+    breaches.find(({ state }) => state === 'held') ??
+    breaches.find(({ state }) => state === 'suspect') ?? { state: 'none' }
+  );
+}
+
+/** So many within the window are the verdict: nothing has to hold. */
+function countedBreach(history: readonly JudgedPoint[]): BreachHold {
+  const newest = history.at(-1);
+  if (newest?.level !== 'Breach') return { state: 'none' };
+  const first = history.findLastIndex(({ value }) => value === 0) + 1;
+  const points = history.slice(first);
+  const sinceMs = points[0]?.timeMs ?? newest.timeMs;
+  const heldSeconds = (newest.timeMs - sinceMs) / 1000;
+  return { state: 'held', sinceMs, heldSeconds, requests: null, points };
 }
 
 /** Since when every point of the history has been unknown; null when the newest is known. */

@@ -6,9 +6,6 @@ import type { PodView, RevisionView, TimeMs } from './model.ts';
 const crashLoopRestarts = 3;
 /** An image that can't be pulled is a verdict after this long. */
 export const imageHoldMs = 30_000;
-/** A canary that had weight and lost its last available pod is a verdict after this long. */
-export const downHoldMs = 300_000;
-
 export interface PodFailure {
   readonly alert: 'MEMORY_EXHAUSTION' | 'SERVICE_DOWN' | 'PROGRESS_DEADLINE';
   /** What the pods reported, for the incident's value. */
@@ -43,7 +40,6 @@ export function judgePods(
   }
   const slow = [
     imagePull(pods, nowMs),
-    serviceDown(canary, nowMs),
     progressDeadline(canary, needed, progressDeadlineSeconds, nowMs),
   ];
   const failed = slow.find((verdict) => verdict.state === 'failed');
@@ -106,23 +102,6 @@ function imagePull(pods: readonly PodView[], nowMs: TimeMs): PodVerdict {
     };
   }
   return fine;
-}
-
-function serviceDown(canary: RevisionView, nowMs: TimeMs): PodVerdict {
-  const { stepStartMs } = canary.record;
-  if (canary.available > 0 || stepStartMs === null) return fine;
-  const sinceMs = Math.max(stepStartMs, ...canary.pods.map((pod) => pod.notReadySinceMs ?? 0));
-  const value = 'no pod of the canary is available';
-  if (nowMs < sinceMs + downHoldMs) return { state: 'due', dueAtMs: sinceMs + downHoldMs, value };
-  return {
-    state: 'failed',
-    failure: {
-      alert: 'SERVICE_DOWN',
-      value,
-      limit: `an available pod within ${downHoldMs / 60_000}m`,
-      sinceMs,
-    },
-  };
 }
 
 function progressDeadline(

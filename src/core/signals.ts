@@ -3,6 +3,8 @@
 import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Level } from '../api/schema.ts';
 import type { Absence, LatencyPoint, RawPoints, RequestPoint } from './evidence.ts';
+import { judgeHandshakes } from './handshakes.ts';
+import { judgePods } from './podSignals.ts';
 
 /** Least requests behind one point; fewer say nothing (evidence.md, "A hold"). */
 export const leastRequestsPerPoint = 10;
@@ -43,6 +45,11 @@ interface Share {
   readonly beyond: (limit: number, side: 'blame' | 'advance') => boolean;
 }
 
+/** The level of a value that is known whole: it is beyond a limit or not. */
+export function levelOf(signal: ResolvedSignal, value: number): Level {
+  return levelFrom(signal, { beyond: beyondLimit(signal, value) }, 'blame');
+}
+
 function levelFrom(signal: ResolvedSignal, share: Share, side: 'blame' | 'advance'): Level {
   if (signal.rollback !== null && share.beyond(signal.rollback, side)) return 'Breach';
   if (signal.critical !== null && share.beyond(signal.critical, side)) return 'Critical';
@@ -75,9 +82,9 @@ function notFinite(value: number): Absence {
     : { kind: 'infinite', reason: 'Infinite', message: `The query answered ${value}.` };
 }
 
-/** The first status class of a label value: "503" and "5xx" both count as failed. */
+/** "503", "5xx" and, where outcomes are classified, "failure" count as failed. */
 function isFailure(code: string): boolean {
-  return code.startsWith('5');
+  return code.startsWith('5') || code === 'failure';
 }
 
 function judgeRequests(
@@ -182,6 +189,16 @@ export function interpolateQuantile(point: LatencyPoint, quantile: number): numb
   return below.le;
 }
 
+/**
+ * The boundary in seconds that stands for the rollback limit of a latency; null where no finite one
+ * does, or the signal is another.
+ */
+export function boundaryOf(signal: ResolvedSignal, raw: RawPoints): number | null {
+  const newest = raw.kind === 'latency' ? raw.points.at(-1) : undefined;
+  const limit = signal.rollback ?? Infinity;
+  return newest?.buckets.find(({ le }) => le >= limit && Number.isFinite(le))?.le ?? null;
+}
+
 /** Every point of one answer with its level, in the order it came. */
 export function judgePoints(
   signal: ResolvedSignal,
@@ -198,15 +215,16 @@ export function judgePoints(
         if (!Number.isFinite(point.value)) {
           return unknown(point.timeMs, notFinite(point.value), null);
         }
-        const level = levelFrom(signal, { beyond: beyondLimit(signal, point.value) }, 'blame');
-        return {
-          timeMs: point.timeMs,
-          level,
-          advanceLevel: level,
-          value: point.value,
-          requestsPerSecond: null,
-          absence: null,
-        };
+        return plainPoint(point.timeMs, levelOf(signal, point.value), point.value);
       });
+    case 'pods':
+      return judgePods(signal, raw.points);
+    case 'handshakes':
+      return judgeHandshakes(signal, raw.points);
   }
+}
+
+/** A point that is known and counts no requests. */
+export function plainPoint(timeMs: number, level: Level, value: number): JudgedPoint {
+  return { timeMs, level, advanceLevel: level, value, requestsPerSecond: null, absence: null };
 }

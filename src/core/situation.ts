@@ -46,6 +46,7 @@ export function readSituation(obs: Observation, policy: Policy): Situation {
     !canary.deleting &&
     canary.record.role === 'canary' &&
     rejectedAttempt(obs, canary.revision) < canary.record.attempt;
+  const step = canaryActive && canary !== null ? runningStep(policy, canary.record.step) : null;
   const routes = obs.routes.filter((route) => route !== null);
   const inCanaryRole = routed ? selectedBesides(obs, stable) : runningBesides(obs, stable);
   return {
@@ -61,8 +62,17 @@ export function readSituation(obs: Observation, policy: Policy): Situation {
       : shareByPods(obs, stable, inCanaryRole),
     routes,
     pausedBy: obs.revisions.find(({ record }) => record.pausedBy !== null)?.record.pausedBy ?? null,
-    step: canaryActive && canary !== null ? runningStep(policy, canary.record.step) : null,
-    signals: canaryActive ? judgeSignals(policy.signals, obs.evidence) : [],
+    step,
+    signals:
+      canary === null || step === null
+        ? []
+        : judgeSignals(policy.signals, obs.evidence, {
+            canary,
+            needed: routed
+              ? podsForWeight(policy.replicas, step.weight)
+              : podsForShare(policy, step.weight).canary,
+            nowMs: obs.nowMs,
+          }),
   };
 }
 

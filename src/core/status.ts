@@ -138,7 +138,7 @@ function verdictOf({ breach, absence }: SignalJudgement): string {
 }
 
 function signalStatus(judgement: SignalJudgement, since: string | undefined): SignalStatus {
-  const { signal, level, latest, breach, absence, observedAtMs } = judgement;
+  const { signal, level, latest, breach, absence, observedAtMs, boundarySeconds } = judgement;
   const value = latest?.value ?? null;
   const changedMs = breach.state === 'none' ? observedAtMs : breach.sinceMs;
   return {
@@ -148,6 +148,7 @@ function signalStatus(judgement: SignalJudgement, since: string | undefined): Si
     ...(value === null ? {} : { canary: formatValue(value, signal.unit) }),
     ...(breach.state === 'suspect' ? { holdUntil: rfc3339(breach.holdUntilMs) } : {}),
     ...(absence === null ? {} : { message: cut(absence.message) }),
+    ...(boundarySeconds === null ? {} : { boundary: formatValue(boundarySeconds, 'seconds') }),
     ...(observedAtMs === 0
       ? {}
       : { since: since ?? rfc3339(changedMs), observedAt: rfc3339(observedAtMs) }),

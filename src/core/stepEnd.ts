@@ -124,7 +124,8 @@ export const healthIsNotProven: Check = duringRollout((s, { canary, step }) => {
       judgement.absence.reason !== 'TooFewRequests'
     )
       return waitsForEvidence('evidence', [judgement], s);
-    if (signal.needed && (observedAtMs < endMs || history.length === 0))
+    const isOfPods = signal.kind === 'availability';
+    if (signal.needed && !isOfPods && (observedAtMs < endMs || history.length === 0))
       return waitsForEvidence(`the look at the whole hold of ${signal.name}`, [], s);
     // A step that only an approval ends has no hold of its own: the newest `for` stands for it.
     const [fromMs, seconds] =
@@ -142,7 +143,7 @@ export const healthIsNotProven: Check = duringRollout((s, { canary, step }) => {
         commands: [],
       };
     }
-    if (!signal.needed) continue;
+    if (!signal.needed || isOfPods) continue;
     if (health.state === 'tooFewRequests') {
       return {
         phase: phaseOf(s),

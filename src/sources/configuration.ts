@@ -5,6 +5,7 @@ import type { Document } from 'yaml';
 import * as z from 'zod';
 import { parseDuration } from '../api/quantities.ts';
 import type { ServerSettings } from './port.ts';
+import { PROFILE_NAMES } from './profiles.ts';
 
 export interface Configuration {
   /** At least one, each with a name of its own. */
@@ -48,6 +49,8 @@ const server = z.strictObject({
   scrapeInterval: milliseconds(1_000).prefault('15s'),
   lag: milliseconds(0).prefault('1s'),
   timeout: milliseconds(100).prefault('5s'),
+  profile: z.enum(PROFILE_NAMES).default('http'),
+  labels: z.strictObject({ namespace: label.optional(), pod: label.optional() }).default({}),
   matchers: z.record(label, z.string()).default({}),
 });
 
@@ -98,8 +101,12 @@ function consistency({ servers, defaultServer }: z.infer<typeof schema>): Issue[
 }
 
 function settingsOf(file: z.infer<typeof schema>): Configuration {
-  const servers = file.servers.map(({ scrapeInterval, lag, timeout, ...rest }) => ({
+  const servers = file.servers.map(({ scrapeInterval, lag, timeout, labels, ...rest }) => ({
     ...rest,
+    labels: {
+      ...(labels.namespace === undefined ? {} : { namespace: labels.namespace }),
+      ...(labels.pod === undefined ? {} : { pod: labels.pod }),
+    },
     scrapeIntervalMs: scrapeInterval,
     lagMs: lag,
     timeoutMs: timeout,

@@ -90,6 +90,8 @@ function problemOf(
     return { reason: 'UnknownServer', message };
   }
   for (const signal of signals) {
+    // These have no hold that a scrape could be too slow for.
+    if (['availability', 'pqcHandshakeFailures', 'pqcFallback'].includes(signal.kind)) continue;
     const choice = chooseWindow(signal, server.settings.scrapeIntervalMs);
     if (choice.ok) continue;
     const reason = choice.reason === 'WindowOutOfBounds' ? 'InvalidSpec' : choice.reason;

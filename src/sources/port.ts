@@ -25,6 +25,14 @@ export interface MetricSource {
   nowMs(): number;
 }
 
+/** Under whose names a server's metrics are (profiles.ts). */
+export type ProfileName = 'http' | 'x0tta' | 'otel' | 'istio' | 'linkerd' | 'traefik';
+
+export interface PodLabels {
+  readonly namespace: string;
+  readonly pod: string;
+}
+
 /** How a metric server is asked; from the operator's configuration. */
 export interface ServerSettings {
   readonly name: string;
@@ -37,6 +45,10 @@ export interface ServerSettings {
    */
   readonly lagMs: number;
   readonly timeoutMs: number;
+  /** Names of the metrics and of their labels. */
+  readonly profile: ProfileName;
+  /** Labels that name a series' namespace and pod, where they are not the profile's. */
+  readonly labels: Partial<PodLabels>;
   /** Labels that every selector demands, for servers that hold several clusters. */
   readonly matchers: Readonly<Record<string, string>>;
 }

@@ -7,44 +7,82 @@ import type {
   RequestPoint,
   ValuePoint,
 } from '../core/evidence.ts';
-import type { MetricRow } from './port.ts';
+import type { MetricRow, PodLabels } from './port.ts';
 import { absence } from './port.ts';
-import { replicaSetOfPod, revisionLabel } from './queries.ts';
-
-/** What a query is about: which rows of which answers are whose. */
-export interface RevisionName {
-  readonly namespace: string;
-  readonly replicaSet: string;
-}
+import type { LatencyHistogram, RequestCounter } from './profiles.ts';
+import { replicaSetOfPod, revisionLabel, sourceLabel } from './queries.ts';
 
 export type Points =
   | { readonly ok: true; readonly points: RawPoints }
   | { readonly ok: false; readonly absence: Absence };
 
-/** The rows of an answer by the revision that they name, so that a fleet's is read once. */
-export function byRevision(rows: readonly MetricRow[]): ReadonlyMap<string, readonly MetricRow[]> {
+/** The rows of an answer by what they are about, so that a fleet's is read once. */
+export type RowIndex = ReadonlyMap<string, readonly MetricRow[]>;
+
+/** Rows by the revision that they name, under `revisionKey`. */
+export function byRevision(rows: readonly MetricRow[], names: PodLabels): RowIndex {
   return Map.groupBy(rows, ({ labels }) => {
-    const replicaSet = labels[revisionLabel] ?? replicaSetOfPod(labels['pod'] ?? '') ?? '';
-    return revisionKey({ namespace: labels['namespace'] ?? '', replicaSet });
+    const replicaSet = labels[revisionLabel] ?? replicaSetOfPod(labels[names.pod] ?? '') ?? '';
+    return revisionKey(labels[names.namespace] ?? '', replicaSet);
   });
 }
 
-/** The key of a revision's rows. */
-export function revisionKey({ namespace, replicaSet }: RevisionName): string {
+/** Rows by the service that they name, under `serviceKey`: what follows it says port and router. */
+export function byService(rows: readonly MetricRow[], label: string): RowIndex {
+  const index = new Map<string, MetricRow[]>();
+  for (const row of rows) {
+    const name = row.labels[label] ?? '';
+    // A service's own name may hold `-stable-` as well, so every place is one that may be meant.
+    for (const { index: end, 0: role } of name.matchAll(/-(?:stable|canary)(?=-)/g)) {
+      const key = name.slice(0, end + role.length);
+      const known = index.get(key);
+      if (known === undefined) index.set(key, [row]);
+      else known.push(row);
+    }
+  }
+  return index;
+}
+
+export function revisionKey(namespace: string, replicaSet: string): string {
   return `${namespace}/${replicaSet}`;
 }
 
+export function serviceKey(namespace: string, service: string, role: 'stable' | 'canary'): string {
+  return `${namespace}-${service}-${role}`;
+}
+
+/** The rows of the first of several metrics that there are any of. */
+export function preferred(rows: readonly MetricRow[]): readonly MetricRow[] {
+  const sourceOf = ({ labels }: MetricRow): number => Number(labels[sourceLabel] ?? 0);
+  const first = Math.min(...rows.map(sourceOf));
+  return rows.filter((row) => sourceOf(row) === first);
+}
+
 /** A revision's requests by status. Series without one can't tell an error from a success. */
-export function requestPoints(own: readonly MetricRow[], replicaSet: string): Points {
-  const codeOf = ({ labels }: MetricRow): string => labels['code'] || labels['status'] || '';
-  if (own.some((row) => codeOf(row) === '')) {
+export function requestPoints(
+  own: readonly MetricRow[],
+  counters: readonly RequestCounter[],
+  whose: string,
+): Points {
+  const counterOf = (row: MetricRow | undefined): RequestCounter | undefined =>
+    counters[Number(row?.labels[sourceLabel] ?? 0)];
+  const counter = counterOf(preferred(own)[0]);
+  // One metric's series may carry their status in different labels, and count together.
+  const rows = own.filter((row) => counterOf(row)?.metric === counter?.metric);
+  const codeOf = (row: MetricRow): string => row.labels[counterOf(row)?.label ?? ''] ?? '';
+  if (rows.some((row) => codeOf(row) === '')) {
+    const labels = [...new Set(counters.map(({ label }) => label))];
+    const carry =
+      labels.length === 1
+        ? `do not carry the label ${labels[0]}`
+        : `carry neither the label ${labels.join(' nor ')}`;
     const message =
-      `Series of http_requests_total of ${replicaSet} carry neither the label code nor ` +
-      `status, so errors can't be told from successes. Add one of them.`;
+      `Series of ${counter?.metric} of ${whose} ${carry}, so errors can't be told from ` +
+      `successes. Add ${labels.length === 1 ? 'it' : 'one of them'}.`;
     return { ok: false, absence: absence('untrusted', 'ProfileMismatch', message) };
   }
   const byTime = new Map<number, Record<string, number>>();
-  for (const row of own) {
+  for (const row of rows) {
     for (const [timeMs, value] of row.samples) {
       const codes = byTime.get(timeMs) ?? {};
       codes[codeOf(row)] = (codes[codeOf(row)] ?? 0) + value;
@@ -57,11 +95,31 @@ export function requestPoints(own: readonly MetricRow[], replicaSet: string): Po
   return { ok: true, points: { kind: 'requests', points } };
 }
 
-/** A revision's requests at or below each boundary; `1` and `1.0` are one boundary. */
-export function latencyPoints(own: readonly MetricRow[]): Points {
+/** Requests a second of all the given rows together, whatever their status. */
+export function throughputPoints(rows: readonly MetricRow[]): Points {
+  const byTime = new Map<number, number>();
+  for (const row of preferred(rows)) {
+    for (const [timeMs, value] of row.samples) {
+      byTime.set(timeMs, (byTime.get(timeMs) ?? 0) + value);
+    }
+  }
+  const points = ascending(byTime).map(([timeMs, value]) => ({ timeMs, value }));
+  return { ok: true, points: { kind: 'value', points } };
+}
+
+/** A revision's requests at or below each boundary in seconds; `1` and `1.0` are one boundary. */
+export function latencyPoints(
+  own: readonly MetricRow[],
+  histograms: readonly LatencyHistogram[],
+): Points {
+  const rows = preferred(own);
+  const histogram = histograms[Number(rows[0]?.labels[sourceLabel] ?? 0)];
+  const unit = histogram?.secondsPerUnit ?? 1;
   const byTime = new Map<number, Map<number, number>>();
-  for (const row of own) {
-    const le = row.labels['le'] === '+Inf' ? Infinity : Number(row.labels['le']);
+  for (const row of rows) {
+    const text = row.labels['le'];
+    // Powers of ten are not exact: 0.001 x 350 is not 0.35.
+    const le = text === '+Inf' ? Infinity : Number((Number(text) * unit).toPrecision(12));
     if (Number.isNaN(le)) continue;
     for (const [timeMs, value] of row.samples) {
       const buckets = byTime.get(timeMs) ?? new Map<number, number>();
@@ -80,19 +138,23 @@ export function latencyPoints(own: readonly MetricRow[]): Points {
  * A custom query's value: the row that names the ReplicaSet, or its pod-template-hash; one row
  * without any label speaks of the only object that asks.
  */
-export function valuePoints(rows: readonly MetricRow[], revision: RevisionName): Points {
-  const hash = revision.replicaSet.slice(revision.replicaSet.lastIndexOf('-') + 1);
+export function valuePoints(
+  rows: readonly MetricRow[],
+  namespace: string,
+  replicaSet: string,
+): Points {
+  const hash = replicaSet.slice(replicaSet.lastIndexOf('-') + 1);
   const named = rows.filter(
     ({ labels }) =>
-      labels['namespace'] === revision.namespace &&
-      (labels['replicaset'] === revision.replicaSet || labels['pod_template_hash'] === hash),
+      labels['namespace'] === namespace &&
+      (labels['replicaset'] === replicaSet || labels['pod_template_hash'] === hash),
   );
   const [only] = rows;
   const isBare = rows.length === 1 && only !== undefined && Object.keys(only.labels).length === 0;
   const own = isBare ? rows : named;
   if (own.length > 1) {
     const message =
-      `The query has ${own.length} rows for ${revision.replicaSet}. ` +
+      `The query has ${own.length} rows for ${replicaSet}. ` +
       `Aggregate it to one: sum by (namespace, replicaset) (…).`;
     return { ok: false, absence: absence('untrusted', 'AmbiguousSource', message) };
   }
@@ -107,31 +169,22 @@ function ascending<T>(byKey: ReadonlyMap<number, T>): [number, T][] {
   return [...byKey].toSorted(([a], [b]) => a - b);
 }
 
+type AnyPoint = { readonly timeMs: number };
+
+function filtered(raw: RawPoints, keep: (point: AnyPoint) => boolean): RawPoints {
+  // Each kind keeps its own points, which the compiler does not follow through a filter.
+  const points: unknown = (raw.points as readonly AnyPoint[]).filter(keep);
+  return { ...raw, points } as RawPoints;
+}
+
 /** Only points whose whole window lies after the attempt's start. */
 export function since(raw: RawPoints, attemptStartMs: number, windowMs: number): RawPoints {
-  const counts = ({ timeMs }: { readonly timeMs: number }): boolean =>
-    timeMs - windowMs >= attemptStartMs;
-  switch (raw.kind) {
-    case 'requests':
-      return { kind: raw.kind, points: raw.points.filter(counts) };
-    case 'latency':
-      return { kind: raw.kind, points: raw.points.filter(counts) };
-    case 'value':
-      return { kind: raw.kind, points: raw.points.filter(counts) };
-  }
+  return filtered(raw, ({ timeMs }) => timeMs - windowMs >= attemptStartMs);
 }
 
 /** The points at one time: the newest out of a range. */
 export function at(raw: RawPoints, wantedMs: number): RawPoints {
-  const isThen = ({ timeMs }: { readonly timeMs: number }): boolean => timeMs === wantedMs;
-  switch (raw.kind) {
-    case 'requests':
-      return { kind: raw.kind, points: raw.points.filter(isThen) };
-    case 'latency':
-      return { kind: raw.kind, points: raw.points.filter(isThen) };
-    case 'value':
-      return { kind: raw.kind, points: raw.points.filter(isThen) };
-  }
+  return filtered(raw, ({ timeMs }) => timeMs === wantedMs);
 }
 
 /**
@@ -141,15 +194,18 @@ export function at(raw: RawPoints, wantedMs: number): RawPoints {
 export function distrust(
   own: readonly MetricRow[],
   replicaSet: string,
-  knownPods: ReadonlySet<string>,
+  known: { readonly podLabel: string | null; readonly pods: ReadonlySet<string> },
   timeMs: number,
   oldestMs: number,
 ): Absence | null {
-  const stranger = own.find(({ labels }) => !knownPods.has(labels['pod'] ?? ''));
+  const knownPods = known.pods;
+  const podOf = ({ labels }: MetricRow): string => labels[known.podLabel ?? ''] ?? '';
+  const stranger =
+    known.podLabel === null ? undefined : own.find((row) => !knownPods.has(podOf(row)));
   if (stranger !== undefined && own.length > knownPods.size) {
     const message =
       `${own.length} pods report as ${replicaSet}, which had ${knownPods.size} ` +
-      `(${stranger.labels['pod']} is none of them). Do two clusters share the server? ` +
+      `(${podOf(stranger)} is none of them). Do two clusters share the server? ` +
       `Set matchers in the operator's configuration.`;
     return absence('untrusted', 'AmbiguousSource', message);
   }

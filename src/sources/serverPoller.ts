@@ -52,13 +52,15 @@ export class ServerPoller {
     this.#options = options;
   }
 
-  watch(target: EvidenceTarget, signals: readonly ResolvedSignal[]): void {
+  watch(target: EvidenceTarget, all: readonly ResolvedSignal[]): void {
+    // What the pods' own conditions tell is no question to a server.
+    const signals = all.filter(({ kind }) => kind !== 'availability');
     const before = this.#watched.get(target.key);
     if (before !== undefined && sameQuestion(before, target, signals)) {
       const atMs = before.evidence?.observedAtMs ?? 0;
       const wasDue = isDue(before, atMs);
       before.target = target;
-      for (const pod of target.canaryPods) before.pods.add(pod);
+      for (const { name } of target.canaryPods) before.pods.add(name);
       this.#arm(before);
       // An approval ends a hold that was over before.
       if (!wasDue && isDue(before, atMs)) this.#lookSoon(before);
@@ -68,7 +70,7 @@ export class ServerPoller {
     const watched: Watched = {
       target,
       signals,
-      pods: new Set(target.canaryPods),
+      pods: new Set(target.canaryPods.map(({ name }) => name)),
       evidence: null,
       judgements: [],
       told: '',
@@ -187,7 +189,7 @@ export class ServerPoller {
     if (this.#watched.get(target.key) !== watched) return;
     if ((watched.evidence?.observedAtMs ?? 0) > evidence.observedAtMs) return;
     watched.evidence = evidence;
-    watched.judgements = judgeSignals(signals, evidence);
+    watched.judgements = judgeSignals(signals, evidence, null);
     this.#arm(watched);
     const told = fingerprint(watched.judgements);
     const held = watched.judgements.some(({ breach }) => breach.state === 'held');
@@ -231,7 +233,7 @@ function sameQuestion(
     target.namespace === next.namespace &&
     target.canaryReplicaSet === next.canaryReplicaSet &&
     target.attemptStartMs === next.attemptStartMs &&
-    (signals === nextSignals || JSON.stringify(signals) === JSON.stringify(nextSignals))
+    JSON.stringify(signals) === JSON.stringify(nextSignals)
   );
 }
 
@@ -246,9 +248,11 @@ function isDue({ target }: Watched, atMs: number): boolean {
 function needsHistory(watched: Watched, newest: RevisionEvidence): boolean {
   if (isDue(watched, newest.observedAtMs)) return true;
   const before = new Map(watched.judgements.map((judged) => [judged.signal.name, judged]));
-  return judgeSignals(watched.signals, newest).some(({ signal, level, absence }) => {
+  return judgeSignals(watched.signals, newest, null).some(({ signal, level, absence }) => {
     if (signal.rollback === null) return false;
     if (level === 'Breach') return true;
+    // Two moments alone can't tell a failure from a counter that was there before.
+    if (signal.kind === 'pqcHandshakeFailures' && level === 'Critical') return true;
     if (absence === null) return false;
     // An unknown point does not end a breach, and an absence may itself be held against the canary.
     return before.get(signal.name)?.breach.state === 'suspect' || signal.noData === 'Rollback';

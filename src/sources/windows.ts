@@ -85,9 +85,12 @@ export function pollIntervalOf(scrapeIntervalMs: number, configuredMs: number | 
  * How far back a range reads: twice the longest `for`, and the step's hold with a `for` before it.
  */
 export function horizonOf(
-  signals: readonly Pick<ResolvedSignal, 'forSeconds'>[],
+  signals: readonly Pick<ResolvedSignal, 'forSeconds' | 'clearSeconds'>[],
   stepHoldSeconds: number,
 ): number {
-  const longestForMs = Math.max(0, ...signals.map((signal) => signal.forSeconds * 1000));
+  const longestForMs = Math.max(
+    0,
+    ...signals.map(({ forSeconds, clearSeconds }) => Math.max(forSeconds, clearSeconds) * 1000),
+  );
   return Math.max(2 * longestForMs, stepHoldSeconds * 1000 + longestForMs);
 }

@@ -54,7 +54,7 @@ describe('resolvePolicy: what is left out', () => {
   });
 
   it("judges errorRate and latencyP95 by the runbook's rows", () => {
-    expect(policyOf(specWith()).signals).to.deep.equal([
+    expect(policyOf(specWith()).signals.slice(0, 2)).to.deep.equal([
       {
         name: 'errorRate',
         alert: 'HIGH_ERROR_RATE',
@@ -65,6 +65,8 @@ describe('resolvePolicy: what is left out', () => {
         critical: 0.05,
         rollback: 0.1,
         forSeconds: 300,
+        clearSeconds: 0,
+        scale: 1,
         minRequests: 50,
         noData: 'Hold',
         windowSeconds: null,
@@ -81,6 +83,8 @@ describe('resolvePolicy: what is left out', () => {
         critical: 0.2,
         rollback: 0.5,
         forSeconds: 600,
+        clearSeconds: 0,
+        scale: 1,
         minRequests: 50,
         noData: 'Hold',
         windowSeconds: null,
@@ -97,6 +101,52 @@ describe('resolvePolicy: what is left out', () => {
         forSeconds: 300,
       },
     );
+  });
+
+  it('judges the other rows of the runbook without being asked, throughput excepted', () => {
+    const limitsOf = (name: string): readonly unknown[] => {
+      const found = policyOf(specWith()).signals.find((signal) => signal.name === name);
+      if (found === undefined) return ['not judged'];
+      const { direction, warning, critical, rollback, forSeconds, needed } = found;
+      return [direction, warning, critical, rollback, forSeconds, needed];
+    };
+    expect(limitsOf('availability')).to.deep.equal(['below', null, 1, 0.0001, 300, true]);
+    expect(limitsOf('memory')).to.deep.equal(['above', 2e9, 2.4e9, 2.4e9, 300, false]);
+    expect(limitsOf('pqcHandshakeFailures')).to.deep.equal(['above', null, 0, 2, 60, false]);
+    expect(limitsOf('pqcFallback')).to.deep.equal(['above', null, 0, 0, 0, false]);
+    expect(limitsOf('cpu')).to.deep.equal(['above', 0.8, 0.95, null, 0, false]);
+    expect(limitsOf('throughput')).to.deep.equal(['not judged']);
+  });
+
+  it('takes limits below in their own order', () => {
+    const { signals } = policyOf(
+      specWithSignals({ name: 'throughput', critical: { below: '90' } }),
+    );
+    expect(signals.at(-1)).to.include({ direction: 'below', warning: 6800, critical: 90 });
+    const low = policyOf(specWithSignals({ name: 'throughput', warning: { below: '90' } }));
+    expect(low.signals.at(-1)).to.include({ warning: 90, critical: 90 });
+  });
+
+  it('knows a core of CPU by the limits of the containers', () => {
+    const scaleOf = (...limits: readonly unknown[]): number | undefined => {
+      const containers = limits.map((cpu) => ({ resources: { limits: { cpu } } }));
+      const template = { metadata: { labels: { app: 'web' } }, spec: { containers } };
+      return policyOf(specWith({ template })).signals.find(({ name }) => name === 'cpu')?.scale;
+    };
+    expect(scaleOf('500m', '1.5')).to.equal(2);
+    expect(scaleOf(2)).to.equal(2);
+    expect(scaleOf('500m', undefined)).to.equal(1);
+    expect(scaleOf('much')).to.equal(1);
+  });
+
+  it('bakes for as long as it says, and no less than the longest hold of what is needed', () => {
+    const bake = (text?: string): number =>
+      policyOf(
+        specWith({
+          canary: { steps: [{ weight: 5, hold: '1m' }], ...(text ? { bake: text } : {}) },
+        }),
+      ).bakeSeconds;
+    expect([bake(), bake('1m'), bake('30m')]).to.deep.equal([600, 600, 1800]);
   });
 });
 
@@ -140,6 +190,8 @@ describe('resolvePolicy: what an object says', () => {
       critical: 3,
       rollback: null,
       forSeconds: 0,
+      clearSeconds: 0,
+      scale: 1,
       minRequests: 0,
       noData: 'Ignore',
       windowSeconds: null,
@@ -168,7 +220,8 @@ describe('resolvePolicy: what an object says', () => {
     const names = policyOf(specWithSignals(queue, { name: 'latencyP95' }, second)).signals.map(
       ({ name }) => name,
     );
-    expect(names).to.deep.equal(['errorRate', 'latencyP95', 'queueDepth', 'a']);
+    expect(names.slice(0, 2)).to.deep.equal(['errorRate', 'latencyP95']);
+    expect(names.slice(-2)).to.deep.equal(['queueDepth', 'a']);
   });
 });
 

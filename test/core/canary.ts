@@ -14,6 +14,8 @@ export const errorRate: ResolvedSignal = {
   critical: 0.05,
   rollback: 0.1,
   forSeconds: 10,
+  clearSeconds: 0,
+  scale: 1,
   minRequests: 50,
   noData: 'Hold',
   windowSeconds: null,
@@ -33,6 +35,7 @@ export const spec = {
   signals: [
     { name: 'errorRate', rollback: { above: '10%', for: '6s' }, minRequests: 20 },
     { name: 'latencyP95', rollback: { above: '500ms', for: '6s' }, minRequests: 20 },
+    { name: 'availability', rollback: { below: '0.01%', for: '6s' } },
   ],
 } as const;
 

@@ -156,6 +156,7 @@ describe('the decision', () => {
         windowSeconds: 4,
         stepSeconds: 1,
         query: 'query',
+        lookedFor: 'requests',
       };
       cluster.evidence = { ...healthy, signals: { ...healthy.signals, errorRate } };
       const decision = cluster.settle();
@@ -302,7 +303,7 @@ describe('the decision', () => {
     });
 
     it('gives a canary without pods no weight, without a verdict', () => {
-      canaryInTraffic(cluster);
+      canaryInTraffic(cluster, 2);
       cluster.broken.set('b', 'ContainerCreating');
       expect(decide(cluster.observe()).check).to.equal('canaryHasNoPods');
       cluster.settle();

@@ -351,5 +351,6 @@ export function evidenceOf(
 
 export function knownEvidence(history: RawPoints): SignalEvidence {
   const latest = { ...history, points: history.points.slice(-1) } as RawPoints;
-  return { state: 'known', latest, history, windowSeconds: 4, stepSeconds: 1, query: 'query' };
+  const how = { windowSeconds: 4, stepSeconds: 1, query: 'query', lookedFor: 'requests' };
+  return { state: 'known', latest, history, ...how };
 }

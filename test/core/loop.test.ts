@@ -20,6 +20,7 @@ const spec = {
   signals: [
     { name: 'errorRate', rollback: { above: '10%', for: '4s' }, minRequests: 20 },
     { name: 'latencyP95', rollback: { above: '500ms', for: '4s' }, minRequests: 20 },
+    { name: 'availability', rollback: { below: '0.01%', for: '4s' } },
   ],
 } as const;
 

@@ -61,13 +61,6 @@ describe("the canary's pods", () => {
     expect(alertOf(judge(pod, waiting, {}, nowMs + 1_000))).to.equal('SERVICE_DOWN');
   });
 
-  it('fail when none was available for five minutes', () => {
-    const pod = { ready: false, notReadySinceMs: nowMs };
-    expect(judge(pod, {}, { available: 0 })).to.include({ state: 'due', dueAtMs: nowMs + 300_000 });
-    const later = judge(pod, {}, { available: 0 }, nowMs + 300_000);
-    expect(alertOf(later)).to.equal('SERVICE_DOWN');
-  });
-
   it('say nothing while they terminate', () => {
     expect(alertOf(judge({ terminating: true }, { restartCount: 9 }))).to.equal('fine');
   });

@@ -23,6 +23,8 @@ describe('the configuration', () => {
           scrapeIntervalMs: 15_000,
           lagMs: 1_000,
           timeoutMs: 5_000,
+          profile: 'http',
+          labels: {},
           matchers: {},
         },
       ],

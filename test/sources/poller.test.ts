@@ -16,6 +16,8 @@ const settings = {
   scrapeIntervalMs: 1_000,
   lagMs: 1_000,
   timeoutMs: 2_000,
+  profile: 'http' as const,
+  labels: {},
   matchers: {},
 };
 const pollMs = 5_000;
@@ -64,7 +66,10 @@ describe('the poller', () => {
     namespace: 'mesh',
     server: null,
     canaryReplicaSet: 'shop-b',
-    canaryPods: ['shop-b-bbbbb'],
+    stableReplicaSet: 'shop-a',
+    service: 'shop',
+    canaryPods: [{ name: 'shop-b-bbbbb', readySinceMs: clock.nowMs() }],
+    stablePods: [],
     attemptStartMs: clock.nowMs(),
     stepStartMs: clock.nowMs(),
     stepHoldSeconds: 600,
@@ -75,7 +80,7 @@ describe('the poller', () => {
     poller.watch(wanted, own);
   };
   const judged = (own: readonly ResolvedSignal[] = signals) => {
-    const [errorRate, latency] = judgeSignals(own, poller.read('mesh/shop'));
+    const [errorRate, latency] = judgeSignals(own, poller.read('mesh/shop'), null);
     if (errorRate === undefined || latency === undefined) throw new Error('two signals expected');
     return { errorRate, latency };
   };

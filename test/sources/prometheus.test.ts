@@ -47,6 +47,8 @@ describe('the Prometheus client', () => {
         scrapeIntervalMs: 1_000,
         lagMs: 1_000,
         timeoutMs,
+        profile: 'http',
+        labels: {},
         matchers: {},
       },
       clock,

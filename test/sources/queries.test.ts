@@ -2,14 +2,21 @@
 // the same text.
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { PROFILES } from '../../src/sources/profiles.ts';
 import {
+  cpuQuery,
   escapeRegex,
+  fallbackQuery,
   freshnessQuery,
+  handshakesQuery,
   latencyQuery,
+  memoryQuery,
+  nativeLatencyQuery,
   quote,
   replicaSetOfPod,
   requestsQuery,
 } from '../../src/sources/queries.ts';
+import type { Dialect } from '../../src/sources/queries.ts';
 
 /** What a PromQL string literal means, by Go's rules for what quote() writes. */
 function unquote(literal: string): string {
@@ -32,6 +39,11 @@ function selectorsOf(query: string): string[] {
   return [...query.matchAll(/\w\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}/g)].map(
     ([, inside = '']) => inside,
   );
+}
+
+function to(matchers: Dialect['matchers'] = {}): Dialect {
+  const profile = PROFILES.http;
+  return { profile, labels: profile.labels, matchers, scrapeIntervalMs: 15_000 };
 }
 
 const hostile = fc.string({
@@ -63,13 +75,17 @@ describe('a query', () => {
 
   it('lets no matcher of the configuration out of its quotes', () => {
     const scope = { kind: 'namespaces', namespaces: ['mesh'] } as const;
-    const query = freshnessQuery(scope, { cluster: 'a"} or vector(1) #' });
+    const query = freshnessQuery(scope, to({ cluster: 'a"} or vector(1) #' }));
     expect(query).to.include('cluster="a\\"} or vector(1) #"');
   });
 
   it('asks about the pods of a ReplicaSet and of no other whose name begins so', () => {
     const replicaSets = ['shop-b', 'shop-a'];
-    const query = latencyQuery({ kind: 'replicaSets', namespace: 'mesh', replicaSets }, {}, 60_000);
+    const query = latencyQuery(
+      { kind: 'replicaSets', namespace: 'mesh', replicaSets, services: [] },
+      to(),
+      60_000,
+    );
     const [, expression = ''] = /pod=~"([^"]*)"/.exec(query) ?? [];
     const pods = new RegExp(`^(?:${expression})$`);
     expect(pods.test('shop-a-bcdfg')).to.equal(true);
@@ -82,7 +98,7 @@ describe('a query', () => {
     fc.assert(
       fc.property(fc.array(hostile, { minLength: 1 }), hostile, (namespaces, other) => {
         const scope = { kind: 'namespaces', namespaces } as const;
-        const expression = literalAfter(freshnessQuery(scope, {}), 'namespace=~');
+        const expression = literalAfter(freshnessQuery(scope, to()), 'namespace=~');
         const pattern = new RegExp(`^(?:${expression})$`, 's');
         for (const name of namespaces) expect(pattern.test(name)).to.equal(true);
         expect(pattern.test(other)).to.equal(namespaces.includes(other));
@@ -93,8 +109,8 @@ describe('a query', () => {
   it('asks about the ReplicaSets that are named, and no text in a name widens that', () => {
     fc.assert(
       fc.property(fc.array(hostile, { minLength: 1 }), hostile, (replicaSets, other) => {
-        const scope = { kind: 'replicaSets', namespace: other, replicaSets } as const;
-        const query = latencyQuery(scope, {}, 60_000);
+        const scope = { kind: 'replicaSets', namespace: other, replicaSets, services: [] } as const;
+        const query = latencyQuery(scope, to(), 60_000);
         expect(literalAfter(query, 'namespace=')).to.equal(other);
         const pattern = new RegExp(`^(?:${literalAfter(query, 'pod=~')})$`, 's');
         for (const name of replicaSets) expect(pattern.test(`${name}-x7x2z`)).to.equal(true);
@@ -106,9 +122,14 @@ describe('a query', () => {
   const scope = { kind: 'namespaces', namespaces: ['mesh'] } as const;
   const matchers = { cluster: 'a', region: 'b "c"' };
   const all: readonly (readonly [string, string, number])[] = [
-    ['requests', requestsQuery(scope, matchers, 60_000), 2],
-    ['latency', latencyQuery(scope, matchers, 60_000), 1],
-    ['freshness', freshnessQuery(scope, matchers), 1],
+    ['requests', requestsQuery(scope, to(matchers), 60_000), 2],
+    ['latency', latencyQuery(scope, to(matchers), 60_000), 1],
+    ['native latency', nativeLatencyQuery(scope, to(matchers), 60_000, [0.5]), 3],
+    ['memory', memoryQuery(scope, to(matchers)), 1],
+    ['cpu', cpuQuery(scope, to(matchers), 60_000), 1],
+    ['handshakes', handshakesQuery(scope, to(matchers), 60_000), 4],
+    ['fallback', fallbackQuery(scope, to(matchers)), 6],
+    ['freshness', freshnessQuery(scope, to(matchers)), 1],
   ];
   for (const [what, query, selectors] of all) {
     it(`carries the server's matchers in every selector (${what})`, () => {
@@ -122,15 +143,15 @@ describe('a query', () => {
   }
 
   it('counts a request once: by its code, or by its status where it has no code', () => {
-    const [byCode = '', byStatus = ''] = selectorsOf(requestsQuery(scope, {}, 60_000));
+    const [byCode = '', byStatus = ''] = selectorsOf(requestsQuery(scope, to(), 60_000));
     expect(byCode).to.include('code!=""');
     expect(byStatus).to.include('code=""');
-    expect(requestsQuery(scope, {}, 60_000)).to.match(/\(namespace, x0tta_rs, status\)/);
+    expect(requestsQuery(scope, to(), 60_000)).to.match(/\(namespace, x0tta_rs, status\)/);
   });
 
   it('is the same text whatever the order of its targets', () => {
     const of = (...namespaces: string[]): string =>
-      requestsQuery({ kind: 'namespaces', namespaces }, {}, 2_500);
+      requestsQuery({ kind: 'namespaces', namespaces }, to(), 2_500);
     expect(of('b', 'a', 'b')).to.equal(of('a', 'b'));
     expect(of('a')).to.include('[2500ms]');
   });

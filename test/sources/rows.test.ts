@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type { LatencyPoint, RawPoints, RequestPoint } from '../../src/core/evidence.ts';
 import type { MetricRow } from '../../src/sources/port.ts';
+import { PROFILES } from '../../src/sources/profiles.ts';
 import {
   at,
   byRevision,
@@ -17,8 +18,10 @@ import type { Points } from '../../src/sources/rows.ts';
 type Labels = Readonly<Record<string, string>>;
 
 /** Values at 1 s, 2 s and so on. */
-function row(labels: Labels, ...values: readonly number[]): MetricRow {
-  return { labels, samples: values.map((value, i) => [(i + 1) * 1_000, value]) };
+const { requests, latency, labels } = PROFILES.http;
+
+function row(own: Labels, ...values: readonly number[]): MetricRow {
+  return { labels: own, samples: values.map((value, i) => [(i + 1) * 1_000, value]) };
 }
 
 function pointsOf(points: Points): RawPoints {
@@ -35,8 +38,8 @@ describe('the rows of an answer', () => {
     const named = row({ namespace: 'mesh', x0tta_rs: 'shop-b', code: '200' }, 1);
     const ofPod = row({ namespace: 'mesh', pod: 'shop-b-x7x2z' }, 1);
     const elsewhere = row({ namespace: 'other', x0tta_rs: 'shop-b' }, 1);
-    const rows = byRevision([named, elsewhere, ofPod]);
-    const own = rows.get(revisionKey({ namespace: 'mesh', replicaSet: 'shop-b' }));
+    const rows = byRevision([named, elsewhere, ofPod], labels);
+    const own = rows.get(revisionKey('mesh', 'shop-b'));
     expect(own).to.deep.equal([named, ofPod]);
   });
 
@@ -46,62 +49,71 @@ describe('the rows of an answer', () => {
       { namespace: 'mesh', code: '200' },
       { x0tta_rs: 'shop-b' },
     ];
-    const rows = byRevision(strangers.map((labels) => row(labels, 1)));
-    expect(rows.has(revisionKey({ namespace: 'mesh', replicaSet: 'shop-b' }))).to.equal(false);
+    const rows = byRevision(
+      strangers.map((own) => row(own, 1)),
+      labels,
+    );
+    expect(rows.has(revisionKey('mesh', 'shop-b'))).to.equal(false);
     expect([...rows.keys()]).to.have.members(['mesh/', '/shop-b']);
   });
 });
 
 describe('points of requests', () => {
-  const requests = (...rows: readonly MetricRow[]): readonly RequestPoint[] => {
-    const raw = pointsOf(requestPoints(rows, 'shop-b'));
+  const read = (...rows: readonly MetricRow[]): readonly RequestPoint[] => {
+    const raw = pointsOf(requestPoints(rows, requests, 'shop-b'));
     return raw.kind === 'requests' ? raw.points : [];
   };
 
   it('have a rate for each status, whichever of the two labels has it', () => {
-    expect(requests(row({ code: '200' }, 9, 8), row({ status: '500' }, 1, 2))).to.deep.equal([
+    expect(
+      read(row({ code: '200' }, 9, 8), row({ status: '500', x0tta_source: '1' }, 1, 2)),
+    ).to.deep.equal([
       { timeMs: 1_000, perSecondByCode: { '200': 9, '500': 1 } },
       { timeMs: 2_000, perSecondByCode: { '200': 8, '500': 2 } },
     ]);
   });
 
   it('add up rows of one status', () => {
-    const points = requests(row({ code: '200' }, 9), row({ status: '200' }, 1));
+    const points = read(row({ code: '200' }, 9), row({ status: '200', x0tta_source: '1' }, 1));
     expect(points[0]?.perSecondByCode).to.deep.equal({ '200': 10 });
   });
 
   it('come in the order of their times, also where a status begins late', () => {
     const late: MetricRow = { labels: { code: '500' }, samples: [[500, 1]] };
-    const points = requests(row({ code: '200' }, 9, 9), late);
+    const points = read(row({ code: '200' }, 9, 9), late);
     expect(points.map(({ timeMs }) => timeMs)).to.deep.equal([500, 1_000, 2_000]);
     expect(points[1]?.perSecondByCode).to.deep.equal({ '200': 9 });
   });
 
   it('keep a rate that is no number, for the judge to name', () => {
-    const points = requests(row({ code: '200' }, NaN), row({ code: '500' }, Infinity));
+    const points = read(row({ code: '200' }, NaN), row({ code: '500' }, Infinity));
     expect(points[0]?.perSecondByCode).to.deep.equal({ '200': NaN, '500': Infinity });
   });
 
   it('are refused where series carry no status, though others do', () => {
-    const wrong = requestPoints([row({ code: '200' }, 9), row({ code: '' }, 1)], 'shop-b');
+    const wrong = requestPoints(
+      [row({ code: '200' }, 9), row({ code: '' }, 1)],
+      requests,
+      'shop-b',
+    );
     expect(absenceOf(wrong)).to.equal('untrusted ProfileMismatch');
     expect(wrong.ok || wrong.absence.message).to.include('of shop-b carry neither');
   });
 
   it('are none where there is no row, which is no profile that does not fit', () => {
-    expect(requests()).to.deep.equal([]);
+    expect(read()).to.deep.equal([]);
   });
 });
 
 describe('points of latency', () => {
-  const latency = (...rows: readonly MetricRow[]): readonly LatencyPoint[] => {
-    const raw = pointsOf(latencyPoints(rows));
+  const read = (...rows: readonly MetricRow[]): readonly LatencyPoint[] => {
+    const raw = pointsOf(latencyPoints(rows, latency));
     return raw.kind === 'latency' ? raw.points : [];
   };
 
   it('have their boundaries as ascending numbers, the last one infinite', () => {
     const rows = ['+Inf', '10', '2.5', '1e-3'].map((le, i) => row({ le }, 4 - i));
-    expect(latency(...rows)).to.deep.equal([
+    expect(read(...rows)).to.deep.equal([
       {
         timeMs: 1_000,
         buckets: [
@@ -115,20 +127,20 @@ describe('points of latency', () => {
   });
 
   it('know 1 and 1.0 as one boundary', () => {
-    const [point] = latency(row({ le: '1' }, 3), row({ le: '1.0' }, 4));
+    const [point] = read(row({ le: '1' }, 3), row({ le: '1.0' }, 4));
     expect(point?.buckets).to.deep.equal([{ le: 1, perSecond: 7 }]);
   });
 
   it('leave out rows without a boundary', () => {
-    expect(latency(row({}, 3), row({ le: 'fast' }, 4))).to.deep.equal([]);
+    expect(read(row({}, 3), row({ le: 'fast' }, 4))).to.deep.equal([]);
   });
 });
 
 describe('points of a custom query', () => {
-  const revision = { namespace: 'mesh', replicaSet: 'shop-5d8c9bcdfg' };
+  const replicaSet = 'shop-5d8c9bcdfg';
   const own = { namespace: 'mesh', replicaset: 'shop-5d8c9bcdfg' };
   const valueOf = (...rows: readonly MetricRow[]): unknown => {
-    const raw = pointsOf(valuePoints(rows, revision));
+    const raw = pointsOf(valuePoints(rows, 'mesh', replicaSet));
     return raw.kind === 'value' ? raw.points.map(({ value }) => value) : raw.kind;
   };
 
@@ -142,9 +154,9 @@ describe('points of a custom query', () => {
     ['no namespace', { replicaset: 'shop-5d8c9bcdfg' }, []],
     ['something else', { job: 'shop' }, []],
   ];
-  for (const [what, labels, values] of whose) {
+  for (const [what, named, values] of whose) {
     it(`${values.length > 0 ? 'take' : 'leave'} the only row when it names ${what}`, () => {
-      expect(valueOf(row(labels, 7))).to.deep.equal(values);
+      expect(valueOf(row(named, 7))).to.deep.equal(values);
     });
   }
 
@@ -160,7 +172,8 @@ describe('points of a custom query', () => {
   it('are refused where two rows are meant', () => {
     const twice = valuePoints(
       [row({ ...own, pod: 'a' }, 1), row({ ...own, pod: 'b' }, 2)],
-      revision,
+      'mesh',
+      replicaSet,
     );
     expect(absenceOf(twice)).to.equal('untrusted AmbiguousSource');
     expect(twice.ok || twice.absence.message)
@@ -171,9 +184,9 @@ describe('points of a custom query', () => {
 
 describe('the points that count', () => {
   const kinds: readonly RawPoints[] = [
-    pointsOf(requestPoints([row({ code: '200' }, 1, 2, 3, 4, 5)], 'shop-b')),
-    pointsOf(latencyPoints([row({ le: '1' }, 1, 2, 3, 4, 5)])),
-    pointsOf(valuePoints([row({}, 1, 2, 3, 4, 5)], { namespace: 'mesh', replicaSet: 'shop-b' })),
+    pointsOf(requestPoints([row({ code: '200' }, 1, 2, 3, 4, 5)], requests, 'shop-b')),
+    pointsOf(latencyPoints([row({ le: '1' }, 1, 2, 3, 4, 5)], latency)),
+    pointsOf(valuePoints([row({}, 1, 2, 3, 4, 5)], 'mesh', 'shop-b')),
   ];
   const times = (raw: RawPoints): number[] => raw.points.map(({ timeMs }) => timeMs);
   for (const raw of kinds) {
@@ -199,7 +212,13 @@ describe('the newest samples of pods', () => {
     const rows = Object.entries(newest).map(([pod, seconds]) => {
       return { labels: { namespace: 'mesh', pod }, samples: [[100_000, seconds]] } as const;
     });
-    const absent = distrust(rows, 'shop-b', new Set(known), 100_000, 97_000);
+    const absent = distrust(
+      rows,
+      'shop-b',
+      { podLabel: 'pod', pods: new Set(known) },
+      100_000,
+      97_000,
+    );
     return absent === null ? 'trusted' : `${absent.kind} ${absent.reason}: ${absent.message}`;
   };
 

@@ -99,8 +99,16 @@ describe('the grid', () => {
 
 describe('how far and how often', () => {
   it('a look reaches twice the longest hold, and the step with a hold before it', () => {
-    expect(horizonOf([{ forSeconds: 300 }, { forSeconds: 600 }], 60)).to.equal(1_200_000);
-    expect(horizonOf([{ forSeconds: 60 }], 600)).to.equal(660_000);
+    expect(
+      horizonOf(
+        [
+          { forSeconds: 300, clearSeconds: 0 },
+          { forSeconds: 600, clearSeconds: 0 },
+        ],
+        60,
+      ),
+    ).to.equal(1_200_000);
+    expect(horizonOf([{ forSeconds: 60, clearSeconds: 0 }], 600)).to.equal(660_000);
     expect(horizonOf([], 600)).to.equal(600_000);
   });
 

@@ -154,6 +154,7 @@ export class Stage {
         signals: [
           { name: 'errorRate', rollback: { above: '10%', ...seconds }, minRequests: 20 },
           { name: 'latencyP95', rollback: { above: '500ms', ...seconds }, minRequests: 20 },
+          { name: 'availability', rollback: { below: '0.01%', ...seconds } },
         ],
         ...change,
       },

@@ -1,0 +1,64 @@
+// Asks a metric server the questions of one look, each once, a few at a time. A question that is
+// too much for the server is halved by namespace: one namespace costs only its own objects.
+import type { AbsenceReason } from '../core/evidence.ts';
+import type { MetricAnswer } from './port.ts';
+import type { RowIndex } from './rows.ts';
+
+export interface Question {
+  /** Whose rows are wanted. */
+  readonly namespaces: readonly string[];
+  readonly ask: (namespaces: readonly string[]) => Promise<MetricAnswer>;
+  readonly index: (answer: MetricAnswer) => RowIndex;
+  /** Whether fewer namespaces are a smaller question. */
+  readonly canBeHalved: boolean;
+}
+
+export interface Answered {
+  readonly answer: MetricAnswer;
+  readonly rows: RowIndex;
+}
+
+/** The answers by question and namespace. */
+export type Answers = ReadonlyMap<string, ReadonlyMap<string, Answered>>;
+
+/** Queries under way at a time. */
+const concurrency = 4;
+const tooMuch: ReadonlySet<AbsenceReason> = new Set(['TooManySeries', 'Truncated', 'TimedOut']);
+
+/** Every question by its key. */
+export async function askAll(questions: ReadonlyMap<string, Question>): Promise<Answers> {
+  const answers = new Map<string, ReadonlyMap<string, Answered>>();
+  const waiting = questions.entries();
+  const work = async (): Promise<void> => {
+    for (const [key, question] of waiting) {
+      const own = new Map<string, Answered>();
+      await askHalving(question, question.namespaces, own);
+      answers.set(key, own);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  return answers;
+}
+
+/** False when the server did not answer in time: then the other half is not asked either. */
+async function askHalving(
+  question: Question,
+  namespaces: readonly string[],
+  answers: Map<string, Answered>,
+): Promise<boolean> {
+  const answer = await question.ask(namespaces);
+  const reason = answer.ok ? null : answer.absence.reason;
+  const isTooMuch = reason !== null && tooMuch.has(reason);
+  if (isTooMuch && question.canBeHalved && namespaces.length > 1) {
+    const middle = Math.ceil(namespaces.length / 2);
+    const first = await askHalving(question, namespaces.slice(0, middle), answers);
+    if (first || reason !== 'TimedOut') {
+      return askHalving(question, namespaces.slice(middle), answers);
+    }
+  }
+  const answered = { answer, rows: question.index(answer) };
+  for (const namespace of namespaces) {
+    if (!answers.has(namespace)) answers.set(namespace, answered);
+  }
+  return reason !== 'TimedOut';
+}

@@ -1,0 +1,102 @@
+// Turns rows that name pods into points of both revisions: gauges, and the raw counters of
+// handshakes. Pure, as rows.ts is.
+import type { EvidencePod, HandshakeCounters } from '../core/evidence.ts';
+import type { MetricRow } from './port.ts';
+import { momentLabel, sourceLabel } from './queries.ts';
+import { preferred } from './rows.ts';
+import type { Points } from './rows.ts';
+
+/** The rows of each revision, and its pods as the cluster has them. */
+export interface PodRows {
+  readonly podLabel: string;
+  readonly canary: { readonly rows: readonly MetricRow[]; readonly pods: readonly EvidencePod[] };
+  readonly stable: { readonly rows: readonly MetricRow[]; readonly pods: readonly EvidencePod[] };
+}
+
+/**
+ * A gauge of each pod that is still there. `onlyReady` leaves out what a pod said before it was
+ * Ready; of several metrics the first that a revision has counts, or with `all` the highest.
+ */
+export function gaugePoints(
+  { podLabel, canary, stable }: PodRows,
+  how: { readonly onlyReady: boolean; readonly all: boolean },
+): Points {
+  const read = ({ rows, pods }: PodRows['canary']): Map<number, Record<string, number>> => {
+    const ready = readySince(pods);
+    const byTime = new Map<number, Record<string, number>>();
+    for (const row of how.all ? rows : preferred(rows)) {
+      const pod = row.labels[podLabel] ?? '';
+      const sinceMs = ready.get(pod);
+      if (sinceMs === undefined || (how.onlyReady && sinceMs === null)) continue;
+      for (const [timeMs, value] of row.samples) {
+        if (how.onlyReady && sinceMs !== null && timeMs < sinceMs) continue;
+        const values = byTime.get(timeMs) ?? {};
+        values[pod] = Math.max(values[pod] ?? value, value);
+        byTime.set(timeMs, values);
+      }
+    }
+    return byTime;
+  };
+  const [own, other] = [read(canary), read(stable)];
+  const points = ascending([...own.keys()]).map((timeMs) => ({
+    timeMs,
+    canary: own.get(timeMs) ?? {},
+    stable: other.get(timeMs) ?? {},
+  }));
+  return { ok: true, points: { kind: 'pods', points } };
+}
+
+/**
+ * Raw counters of the handshakes of each pod since it is Ready; rows that are marked so say what
+ * was `beforeMs` before. A pod that was scraped before its first series was born has a point
+ * without counters first.
+ */
+export function handshakePoints(
+  { podLabel, canary, stable }: PodRows,
+  beforeMs: number,
+  scrapeIntervalMs: number,
+): Points {
+  type Counters = Record<string, { -readonly [K in keyof HandshakeCounters]: number | null }>;
+  const read = ({ rows, pods }: PodRows['canary']): Map<number, Counters> => {
+    const ready = readySince(pods);
+    const byTime = new Map<number, Counters>();
+    for (const { labels, samples } of rows) {
+      const pod = labels[podLabel] ?? '';
+      const sinceMs = ready.get(pod) ?? null;
+      if (sinceMs === null) continue;
+      for (const [evaluatedMs, value] of samples) {
+        const timeMs = evaluatedMs - (labels[momentLabel] === 'before' ? beforeMs : 0);
+        if (timeMs < sinceMs) continue;
+        const counters = byTime.get(timeMs) ?? {};
+        const own = (counters[pod] ??= { failures: null, successes: null });
+        own[labels[sourceLabel] === '1' ? 'successes' : 'failures'] = value;
+        byTime.set(timeMs, counters);
+      }
+    }
+    for (const [pod, sinceMs] of ready) {
+      const times = [...byTime].flatMap(([timeMs, counters]) => (counters[pod] ? [timeMs] : []));
+      const bornMs = Math.min(...times) - scrapeIntervalMs;
+      if (times.length === 0 || sinceMs === null || bornMs < sinceMs + 2 * scrapeIntervalMs)
+        continue;
+      const counters = byTime.get(bornMs) ?? {};
+      counters[pod] = { failures: null, successes: null };
+      byTime.set(bornMs, counters);
+    }
+    return byTime;
+  };
+  const [own, other] = [read(canary), read(stable)];
+  const points = ascending([...own.keys()]).map((timeMs) => ({
+    timeMs,
+    canary: own.get(timeMs) ?? {},
+    stable: other.get(timeMs) ?? {},
+  }));
+  return { ok: true, points: { kind: 'handshakes', points } };
+}
+
+function readySince(pods: readonly EvidencePod[]): ReadonlyMap<string, number | null> {
+  return new Map(pods.map(({ name, readySinceMs }) => [name, readySinceMs]));
+}
+
+function ascending(times: readonly number[]): number[] {
+  return times.toSorted((a, b) => a - b);
+}

@@ -1,0 +1,143 @@
+// What systems expose for one pod, by their documented names: forty requests a second, of which one
+// in four fails and one in ten takes longer than half a second; 1.5 GB and half a core. Text of
+// Prometheus' format at a time; it serves nothing.
+import type { ProfileName } from '../../src/sources/port.ts';
+
+export type Exposition = (elapsedSeconds: number) => string;
+
+const perSecond = 40;
+
+function series(name: string, labels: Readonly<Record<string, string>>, value: number): string {
+  const text = Object.entries(labels).map(([label, of]) => `${label}="${of}"`);
+  return `${name}{${text.join(',')}} ${value}`;
+}
+
+/** Cumulative buckets: nine in ten requests are at or below the third boundary. */
+function histogram(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  boundaries: readonly [string, string, string, string],
+  count: number,
+): string[] {
+  const shares = [0.5, 0.8, 0.9, 1];
+  return [
+    `# TYPE ${name} histogram`,
+    ...boundaries.map((le, i) =>
+      series(`${name}_bucket`, { ...labels, le }, count * (shares[i] ?? 1)),
+    ),
+    series(`${name}_bucket`, { ...labels, le: '+Inf' }, count),
+    series(`${name}_sum`, labels, count * 0.2),
+    series(`${name}_count`, labels, count),
+  ];
+}
+
+function process(labels: Readonly<Record<string, string>>, seconds: number): string[] {
+  return [
+    '# TYPE process_resident_memory_bytes gauge',
+    series('process_resident_memory_bytes', labels, 1.5e9),
+    '# TYPE process_cpu_seconds_total counter',
+    series('process_cpu_seconds_total', labels, seconds / 2),
+  ];
+}
+
+function split(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  label: string,
+  [good, bad]: readonly [string, string],
+  seconds: number,
+): string[] {
+  return [
+    `# TYPE ${name} counter`,
+    series(name, { ...labels, [label]: good }, 0.75 * perSecond * seconds),
+    series(name, { ...labels, [label]: bad }, 0.25 * perSecond * seconds),
+  ];
+}
+
+const seconds = ['0.1', '0.25', '0.5', '1'] as const;
+const milliseconds = ['100', '250', '500', '1000'] as const;
+
+function lines(...parts: readonly (readonly string[])[]): string {
+  return `${parts.flat().join('\n')}\n`;
+}
+
+/** By profile; each for the pod `shop-b-bbbbb` of namespace `mesh`, or for its service. */
+export const expositions: Readonly<Record<ProfileName, Exposition>> = {
+  http: (at) => {
+    const pod = { namespace: 'mesh', pod: 'shop-b-bbbbb' };
+    return lines(
+      split('http_requests_total', { ...pod, method: 'GET' }, 'code', ['200', '503'], at),
+      histogram('http_request_duration_seconds', pod, seconds, perSecond * at),
+      process(pod, at),
+    );
+  },
+  x0tta: (at) => {
+    const pod = { namespace: 'mesh', pod: 'shop-b-bbbbb' };
+    const endpoint = { ...pod, method: 'GET', endpoint: '/' };
+    const gauge = 'x0tta6bl4_memory_usage_bytes';
+    return lines(
+      split('x0tta6bl4_requests_total', endpoint, 'status', ['200', '500'], at),
+      histogram('x0tta6bl4_request_duration_seconds', endpoint, seconds, perSecond * at),
+      [`# TYPE ${gauge} gauge`],
+      [series(gauge, { ...pod, component: 'mesh' }, 1e9)],
+      [series(gauge, { ...pod, component: 'pqc' }, 0.5e9)],
+      process(pod, at),
+      ['# TYPE pqc_handshake_success_total counter'],
+      [series('pqc_handshake_success_total', pod, Math.floor(at))],
+      ['# TYPE pqc_handshake_failure_total counter'],
+      [series('pqc_handshake_failure_total', { ...pod, reason: 'timeout' }, Math.floor(at))],
+      ['# TYPE pqc_fallback_enabled gauge', series('pqc_fallback_enabled', pod, 0)],
+      ['# TYPE mesh_pqc_enabled gauge', series('mesh_pqc_enabled', pod, 0)],
+    );
+  },
+  otel: (at) => {
+    const pod = { k8s_namespace_name: 'mesh', k8s_pod_name: 'shop-b-bbbbb' };
+    const name = 'http_server_request_duration_seconds';
+    const labels = { ...pod, http_request_method: 'GET', http_route: '/' };
+    const good = { ...labels, http_response_status_code: '200' };
+    const bad = { ...labels, http_response_status_code: '500' };
+    const [type, ...ofGood] = histogram(name, good, seconds, 0.75 * perSecond * at);
+    return lines(
+      [type ?? ''],
+      ofGood,
+      histogram(name, bad, seconds, 0.25 * perSecond * at).slice(1),
+      ['# TYPE process_memory_usage_bytes gauge', series('process_memory_usage_bytes', pod, 1.5e9)],
+      ['# TYPE process_cpu_time_seconds_total counter'],
+      [series('process_cpu_time_seconds_total', { ...pod, cpu_mode: 'user' }, 0.3 * at)],
+      [series('process_cpu_time_seconds_total', { ...pod, cpu_mode: 'system' }, 0.2 * at)],
+    );
+  },
+  istio: (at) => {
+    const pod = { namespace: 'mesh', pod: 'shop-b-bbbbb' };
+    const of = { ...pod, reporter: 'destination', destination_workload: 'shop' };
+    const asClient = { ...of, reporter: 'source', response_code: '503' };
+    return lines(
+      split('istio_requests_total', of, 'response_code', ['200', '503'], at),
+      [series('istio_requests_total', asClient, 1_000 * at)],
+      histogram('istio_request_duration_milliseconds', of, milliseconds, perSecond * at),
+      process(pod, at),
+    );
+  },
+  linkerd: (at) => {
+    const pod = { namespace: 'mesh', pod: 'shop-b-bbbbb' };
+    const of = { ...pod, direction: 'inbound', target_port: '8080' };
+    const outbound = { ...of, direction: 'outbound', classification: 'failure' };
+    return lines(
+      split('response_total', of, 'classification', ['success', 'failure'], at),
+      [series('response_total', outbound, 1_000 * at)],
+      histogram('response_latency_ms', of, milliseconds, perSecond * at),
+      process(pod, at),
+    );
+  },
+  traefik: (at) => {
+    const service = { service: 'mesh-shop-canary-8080@kubernetesgateway', protocol: 'http' };
+    const of = { ...service, method: 'GET' };
+    const stable = { ...of, service: 'mesh-shop-stable-8080@kubernetesgateway', code: '500' };
+    return lines(
+      split('traefik_service_requests_total', of, 'code', ['200', '502'], at),
+      [series('traefik_service_requests_total', stable, 1_000 * at)],
+      histogram('traefik_service_request_duration_seconds', of, seconds, perSecond * at),
+      process({ namespace: 'mesh', pod: 'shop-b-bbbbb' }, at),
+    );
+  },
+};

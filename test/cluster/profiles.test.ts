@@ -1,0 +1,194 @@
+// Every profile against a real Prometheus that scrapes what the profile's system exposes: the
+// built-in signals come out of it with the values that went in, also from native histograms.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { resolvePolicy } from '../../src/api/defaults.ts';
+import type { ResolvedSignal } from '../../src/api/defaults.ts';
+import { judgeSignals } from '../../src/core/judgement.ts';
+import type { SignalJudgement } from '../../src/core/judgement.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { lookAtFleet, lookBack } from '../../src/sources/look.ts';
+import type { Subject } from '../../src/sources/look.ts';
+import type { ProfileName, ServerSettings } from '../../src/sources/port.ts';
+import { PROFILE_NAMES } from '../../src/sources/profiles.ts';
+import { createPrometheus } from '../../src/sources/prometheus.ts';
+import { specWith } from '../api/spec.ts';
+import { binaryPath } from './binaries.ts';
+import { expositions } from './expositions.ts';
+import { createParts } from './parts.ts';
+import type { Parts } from './parts.ts';
+import { freePorts } from './ports.ts';
+import { waitFor } from './process.ts';
+
+/** The exposition of a profile with its classic histograms turned into native ones. */
+const native = 'http-native';
+
+describe('a profile on a real Prometheus', function () {
+  this.timeout(60_000);
+  let exporter: Server;
+  let folder: string;
+  let parts: Parts;
+  let url: string;
+  const begunMs = Date.now();
+
+  before(async () => {
+    exporter = createServer((request, response) => {
+      const name = (request.url ?? '').replace('/', '').replace('-native', '') as ProfileName;
+      response.setHeader('content-type', 'text/plain; version=0.0.4');
+      response.end(expositions[name]((Date.now() - begunMs) / 1000 + 100));
+    });
+    await new Promise<void>((resolve) => exporter.listen(0, '127.0.0.1', resolve));
+    const { port } = exporter.address() as AddressInfo;
+    folder = mkdtempSync(join(tmpdir(), 'x0tta-profiles-'));
+    const scrape = (name: string): object => ({
+      job_name: name,
+      metrics_path: `/${name}`,
+      honor_labels: true,
+      static_configs: [{ targets: [`127.0.0.1:${port}`], labels: { profile: name } }],
+      ...(name === native
+        ? { scrape_native_histograms: true, convert_classic_histograms_to_nhcb: true }
+        : {}),
+    });
+    const config = {
+      global: { scrape_interval: '1s', scrape_timeout: '1s' },
+      scrape_configs: [...PROFILE_NAMES, native].map(scrape),
+    };
+    writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
+    parts = createParts(folder, () => undefined);
+    const [free = 0] = await freePorts(1);
+    url = `http://127.0.0.1:${free}`;
+    parts.start({
+      name: 'prometheus',
+      command: binaryPath('prometheus'),
+      args: [
+        `--config.file=${join(folder, 'prometheus.yml')}`,
+        `--storage.tsdb.path=${join(folder, 'data')}`,
+        `--web.listen-address=127.0.0.1:${free}`,
+        '--storage.tsdb.wal-segment-size=10MB',
+        '--log.level=warn',
+      ],
+    });
+  });
+
+  after(async () => {
+    await parts.stop();
+    exporter.closeAllConnections();
+    exporter.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const settingsOf = (name: string): ServerSettings => ({
+    name: 'main',
+    url,
+    scrapeIntervalMs: 1_000,
+    lagMs: 1_000,
+    timeoutMs: 5_000,
+    profile: name.replace('-native', '') as ProfileName,
+    labels: {},
+    matchers: { profile: name },
+  });
+
+  const signals = ((): readonly ResolvedSignal[] => {
+    const rollback = { above: '500ms', for: '10s' };
+    const listed = [
+      { name: 'errorRate', rollback: { above: '10%', for: '10s' }, minRequests: 20 },
+      { name: 'latencyP95', rollback, minRequests: 20 },
+      { name: 'throughput', critical: { below: '50' }, window: '5s' },
+      { name: 'cpu', window: '5s' },
+    ];
+    const result = resolvePolicy(specWith({ signals: listed }));
+    if (result.kind === 'invalid') throw new Error(result.messages.join('; '));
+    return result.policy.signals.filter(({ kind }) => kind !== 'availability');
+  })();
+
+  const subject: Subject = {
+    target: {
+      key: 'mesh/shop',
+      namespace: 'mesh',
+      server: null,
+      canaryReplicaSet: 'shop-b',
+      stableReplicaSet: 'shop-a',
+      service: 'shop',
+      canaryPods: [{ name: 'shop-b-bbbbb', readySinceMs: begunMs }],
+      stablePods: [],
+      // Before, not all of it was scraped.
+      attemptStartMs: begunMs + 5_000,
+      stepStartMs: begunMs,
+      stepHoldSeconds: 600,
+      awaitsApproval: false,
+    },
+    signals,
+    pods: new Set(['shop-b-bbbbb']),
+    evidence: null,
+  };
+
+  /** A look once every signal that is asked for is known. */
+  const lookedAt = async (
+    name: string,
+    wanted: readonly string[],
+    look: typeof lookAtFleet,
+  ): Promise<(signal: string) => SignalJudgement> => {
+    const settings = settingsOf(name);
+    const source = createPrometheus({ settings, clock: systemClock });
+    let last: readonly SignalJudgement[] = [];
+    const find = (signal: string): SignalJudgement => {
+      const found = last.find(({ signal: { name: is } }) => is === signal);
+      if (found === undefined) throw new Error(`${signal} was not judged`);
+      return found;
+    };
+    await waitFor(`the signals of ${name}`, async () => {
+      const atMs = Math.floor((Date.now() - 1_000) / 1000) * 1000;
+      const [evidence = null] = await look({ source, settings }, [subject], atMs);
+      last = judgeSignals(signals, evidence, null);
+      return wanted.every((signal) => typeof find(signal).latest?.value === 'number');
+    });
+    return find;
+  };
+
+  for (const name of [...PROFILE_NAMES, native]) {
+    for (const [kind, look] of [
+      ['at a moment', lookAtFleet],
+      ['over a range', lookBack],
+    ] as const) {
+      it(`${name} gives errors, latency, memory and CPU ${kind}`, async () => {
+        const wanted = ['errorRate', 'latencyP95', 'memory', 'cpu', 'throughput'];
+        const find = await lookedAt(name, wanted, look);
+        expect(find('errorRate').latest?.value).to.be.closeTo(0.25, 0.01);
+        expect(find('errorRate').latest?.requestsPerSecond).to.be.closeTo(40, 2);
+        expect(find('latencyP95')).to.include({ level: 'Breach', boundarySeconds: 0.5 });
+        expect(find('memory').latest?.value).to.equal(1.5e9);
+        expect(find('cpu').latest?.value).to.be.closeTo(0.5, 0.05);
+        const all = name === 'traefik' ? 1_040 : 40;
+        expect(find('throughput').latest?.value).to.be.closeTo(all, all / 20);
+        expect(find('pqcHandshakeFailures').query).to.include('pqc_handshake_failure_total');
+      });
+    }
+  }
+
+  it('x0tta gives handshakes that failed, and a mesh without PQC as a fallback', async () => {
+    const find = await lookedAt('x0tta', ['pqcHandshakeFailures', 'pqcFallback'], lookBack);
+    expect(find('pqcFallback').breach.state).to.equal('held');
+    await lookedAt('x0tta', ['errorRate'], async (server, subjects, atMs) => {
+      const evidence = await lookBack(server, subjects, atMs);
+      const [handshakes] = judgeSignals(
+        signals.filter(({ kind }) => kind === 'pqcHandshakeFailures'),
+        evidence[0] ?? null,
+        null,
+      );
+      return handshakes?.breach.state === 'held' ? evidence : [];
+    });
+  });
+
+  it('names the series that it looked for and did not find', async () => {
+    const find = await lookedAt('http', ['errorRate'], lookAtFleet);
+    expect(find('pqcHandshakeFailures').absence).to.include({ reason: 'Empty' });
+    expect(find('pqcHandshakeFailures').absence?.message).to.include(
+      'looked for pqc_handshake_failure_total, pqc_handshake_success_total',
+    );
+  });
+});
