@@ -124,9 +124,9 @@ function unique(series: string, grouping: Grouping): string {
  * Rates by namespace, revision and `label`, or by service and `label`. It sums over each pod's
  * series before it renames: faster, and no label of the series' own can collide.
  */
-function ratePerRevision(series: string, windowMs: number, label: string, to: Dialect): string {
+function sumPerRevision(ofSeries: string, label: string, to: Dialect): string {
   const grouping = trafficGrouping(to);
-  const rates = unique(`rate(${series}[${duration(windowMs)}])`, grouping);
+  const rates = unique(ofSeries, grouping);
   const and = label === '' ? '' : `, ${label}`;
   if (grouping === 'service') return `sum by (${to.profile.serviceLabel}${and}) (${rates})`;
   const { namespace, pod } = to.labels;
@@ -153,7 +153,7 @@ export function requestsQuery(scope: Scope, to: Dialect, windowMs: number): stri
   return anyOf(
     to.profile.requests.map(({ metric, label, matchers }) => {
       const series = selector(metric, scope, to, trafficGrouping(to), matchers);
-      return ratePerRevision(series, windowMs, label, to);
+      return sumPerRevision(`rate(${series}[${duration(windowMs)}])`, label, to);
     }),
   );
 }
@@ -163,7 +163,7 @@ export function latencyQuery(scope: Scope, to: Dialect, windowMs: number): strin
   return anyOf(
     to.profile.latency.map(({ metric, matchers }) => {
       const series = selector(`${metric}_bucket`, scope, to, trafficGrouping(to), matchers);
-      return ratePerRevision(series, windowMs, 'le', to);
+      return sumPerRevision(`rate(${series}[${duration(windowMs)}])`, 'le', to);
     }),
   );
 }
@@ -181,14 +181,17 @@ export function nativeLatencyQuery(
   return anyOf(
     to.profile.latency.map(({ metric, secondsPerUnit, matchers }) => {
       const series = selector(metric, scope, to, trafficGrouping(to), matchers);
-      const rates = ratePerRevision(series, windowMs, '', to);
+      // Numbers of each series before anything is made unique, which histograms do not come
+      // through; a series without requests has no share.
+      const rates = `rate(${series}[${duration(windowMs)}])`;
       const all = `histogram_count(${rates})`;
       const within = limits.map((limit) => {
         const le = String(Number((limit / secondsPerUnit).toPrecision(12)));
-        const share = `histogram_fraction(0, ${le}, ${rates}) * ${all}`;
-        return `label_replace(${share}, "le", "${le}", "", "")`;
+        const share = `histogram_fraction(0, ${le}, ${rates}) * (${all} > 0)`;
+        return `label_replace(${sumPerRevision(share, '', to)}, "le", "${le}", "", "")`;
       });
-      return `(${[...within, `label_replace(${all}, "le", "+Inf", "", "")`].join(' or ')})`;
+      const whole = `label_replace(${sumPerRevision(all, '', to)}, "le", "+Inf", "", "")`;
+      return `(${[...within, whole].join(' or ')})`;
     }),
   );
 }

@@ -72,6 +72,8 @@ export class Stage {
   readonly cluster: Cluster;
   readonly namespace: string;
   readonly hostname: string;
+  /** The operators' metric server; else the cluster's Prometheus, or one that refuses. */
+  metricsUrl: string | undefined;
   readonly #image: string;
 
   private constructor(cluster: Cluster, namespace: string, image: string) {
@@ -90,7 +92,7 @@ export class Stage {
 
   /** An operator that polls every second; without a Prometheus its server refuses connections. */
   startOperator(apiUrl?: string, ...args: readonly string[]): Promise<OperatorHandle> {
-    const url = this.cluster.prometheusUrl ?? 'http://127.0.0.1:9';
+    const url = this.metricsUrl ?? this.cluster.prometheusUrl ?? 'http://127.0.0.1:9';
     const configYaml = [
       `servers: [{name: main, url: '${url}', scrapeInterval: 1s, lag: 1s, timeout: 2s}]`,
       'pollInterval: 1s',

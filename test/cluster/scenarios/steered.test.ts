@@ -1,0 +1,222 @@
+// Scenarios 4, 7, 15, 24, 25 and 28 of docs/scenarios.md, on a real API server: the metric server
+// says what each test wants, pods are made ready by a helper.
+import { expect } from 'chai';
+import type { Status } from '../../../src/api/schema.ts';
+import type { OperatorHandle } from '../operator.ts';
+import { startPodSetter } from '../pods.ts';
+import type { PodSetter } from '../pods.ts';
+import { waitFor } from '../process.ts';
+import { sharedCluster } from '../shared.ts';
+import { acceptRoutes } from './acceptRoutes.ts';
+import type { RouteAcceptor } from './acceptRoutes.ts';
+import { failing, healthy, startFakePrometheus } from './fakePrometheus.ts';
+import type { FakePrometheus, Reporter } from './fakePrometheus.ts';
+import { app, Stage } from './stage.ts';
+import type { SpecChange } from './stage.ts';
+
+describe('a canary with steered evidence', function () {
+  this.timeout(120_000);
+  let stage: Stage;
+  let operator: OperatorHandle;
+  let pods: PodSetter;
+  let routes: RouteAcceptor;
+  let metrics: FakePrometheus;
+
+  before(async () => {
+    const cluster = await sharedCluster('control-plane');
+    pods = await startPodSetter(cluster);
+    routes = acceptRoutes(cluster);
+    metrics = await startFakePrometheus();
+    stage = await Stage.open(cluster, 'steered');
+    stage.metricsUrl = metrics.url;
+    operator = await stage.startOperator();
+  });
+
+  afterEach(async () => {
+    await stage.close();
+    metrics.reports.clear();
+    stage = await Stage.open(stage.cluster, 'steered');
+  });
+
+  after(async () => {
+    await operator.stop();
+    await metrics.close();
+    await routes.stop();
+    await pods.stop();
+  });
+
+  const steps = (...list: readonly object[]): SpecChange => ({
+    canary: { steps: list, drainDelay: '1s' },
+  });
+
+  /** Applies a template and reports for its revision from its first weight on. */
+  const roll = async (version: string, reporter: Reporter, change: SpecChange): Promise<Status> => {
+    const before = (await stage.read()).status?.canary?.revision;
+    await stage.apply(stage.template(version), change);
+    const status = await stage.status(`${version} in traffic`, ({ canary, step, phase }) => {
+      const isNew = canary !== undefined && canary.revision !== before;
+      return isNew && canary.weight === 20 && step?.startedAt !== undefined && phase !== 'Stable';
+    });
+    report(status, reporter);
+    return status;
+  };
+
+  const report = ({ canary }: Status, reporter: Reporter): void => {
+    metrics.reports.set(`${stage.namespace}/${canary?.replicaSet}`, reporter);
+  };
+
+  const begin = async (change: SpecChange): Promise<Status> => {
+    await stage.applyAll(stage.template('v1'), change);
+    return stage.phase('Stable');
+  };
+
+  it('scenario 4: rolls back a failure while a step waits for an approval', async () => {
+    const change = steps({ weight: 20, approval: 'Required' });
+    await begin(change);
+    const status = await roll('v2', healthy, change);
+    await stage.phase('AwaitingApproval');
+    report(status, failing);
+    const rolledBack = await stage.phase('RolledBack');
+    expect(rolledBack.incidents?.[0]).to.include({ alert: 'HIGH_ERROR_RATE' });
+    expect(await stage.weights()).to.deep.equal([100, 0]);
+  });
+
+  it('goes on with a step that was approved, and not before', async () => {
+    const change = steps({ weight: 20, approval: 'Required' }, { weight: 50, hold: '1h' });
+    await begin(change);
+    await roll('v2', healthy, change);
+    await stage.phase('AwaitingApproval');
+    await stage.act('approve/yes');
+    const status = await stage.status('the second step', ({ step }) => step?.current === 2);
+    expect(status.lastActions?.[0]).to.include({ id: 'yes', result: 'Done' });
+    await stage.status('its weight', ({ canary }) => canary?.weight === 50);
+  });
+
+  it('scenario 7: rolls two different revisions back, one after the other', async () => {
+    const change = steps({ weight: 20, hold: '1h' });
+    const { stable } = await begin(change);
+    await roll('v2', failing, change);
+    const first = await stage.phase('RolledBack');
+    await roll('v3', failing, change);
+    const second = await stage.phase('RolledBack');
+    expect(second.rejected).to.have.lengthOf(2);
+    expect(second.incidents?.map(({ revision }) => revision)).to.deep.equal(
+      second.rejected?.map(({ revision }) => revision),
+    );
+    expect(second.rejected?.[1]).to.deep.equal(first.rejected?.[0]);
+    expect(second.stable?.revision).to.equal(stable?.revision);
+    expect(await stage.weights()).to.deep.equal([100, 0]);
+    await waitFor('both canaries gone', async () => (await stage.pods()).length === 2);
+  });
+
+  it('scenario 15: neither advances nor blames a canary that nobody calls', async () => {
+    const change = steps({ weight: 20, hold: '3s' }, { weight: 50, hold: '3s' });
+    await begin(change);
+    await roll('v2', () => ({ errorRatio: 1, requestsPerSecond: 0.5 }), change);
+    const status = await stage.status('too few requests', ({ conditions }) => {
+      return conditions?.some(({ reason }) => reason === 'TooFewRequests') ?? false;
+    });
+    const ready = status.conditions?.find(({ type }) => type === 'Ready');
+    expect(ready?.message).to.match(/needs 20 requests within the hold; \d+ are missing/);
+    expect(status).to.deep.include({ phase: 'Progressing' });
+    expect(status.step?.current).to.equal(1);
+    expect(status.incidents).to.equal(undefined);
+    expect(await stage.weights()).to.deep.equal([80, 20]);
+  });
+
+  it('scenario 24: brings stable back in one write when the bake breaches', async () => {
+    const change = {
+      canary: { steps: [{ weight: 20, hold: '2s' }], bake: '1h', drainDelay: '1s' },
+    };
+    const { stable } = await begin(change);
+    const before = (await stage.pods()).map(({ metadata }) => metadata.uid);
+    const status = await roll('v2', healthy, change);
+    const baking = await stage.phase('Baking');
+    expect(baking.canary?.weight).to.equal(100);
+    expect(baking.stable?.available).to.equal(2);
+    const written = stage.writtenWeights().length;
+    report(status, failing);
+    const rolledBack = await stage.phase('RolledBack');
+    expect(stage.writtenWeights().slice(written)).to.deep.equal([0]);
+    expect(rolledBack.stable?.revision).to.equal(stable?.revision);
+    const left = (await stage.pods(stable?.revision)).map(({ metadata }) => metadata.uid);
+    expect(left).to.have.members(before);
+  });
+
+  it('brings the revision before back when a person regrets a promotion', async () => {
+    const change = {
+      canary: { steps: [{ weight: 20, hold: '1s' }], bake: '1s', drainDelay: '1s' },
+    };
+    const first = await begin(change);
+    await roll('v2', healthy, change);
+    const second = await stage.status('v2 stable', ({ phase, stable }) => {
+      return phase === 'Stable' && stable?.revision !== first.stable?.revision;
+    });
+    await waitFor('the pods of v1 gone', async () => (await stage.pods()).length === 2);
+    await stage.act('rollback/regret');
+    const back = await stage.phase('RolledBack');
+    expect(back.stable?.revision).to.equal(first.stable?.revision);
+    expect(back.rejected?.[0]?.revision).to.equal(second.stable?.revision);
+    expect(back.incidents?.[0]).to.include({ alert: 'MANUAL_ROLLBACK' });
+    const selected = await stage.cluster.kubectl([
+      ...['get', 'service', `${app}-stable`, '-n', stage.namespace],
+      ...['-o', 'jsonpath={.spec.selector.pod-template-hash}'],
+    ]);
+    expect(selected).to.equal(first.stable?.revision);
+    await waitFor('the pods of v2 gone', async () => {
+      return (await stage.pods(second.stable?.revision)).length === 0;
+    });
+  });
+
+  it('scenario 25: keeps the shares when a person scales, and the pods follow', async () => {
+    const change = steps({ weight: 20, hold: '1h' });
+    await begin(change);
+    const status = await roll('v2', healthy, change);
+    await stage.cluster.kubectl(['scale', `x0tta/${app}`, '--replicas=10', '-n', stage.namespace]);
+    await stage.status('the pods of ten', ({ canary, stable }) => {
+      return canary?.available === 2 && stable?.available === 10;
+    });
+    expect(await stage.weights()).to.deep.equal([80, 20]);
+    const scaled = await stage.read();
+    expect(scaled.status).to.include({ phase: 'Progressing', replicas: 12 });
+    expect(scaled.status?.canary?.revision).to.equal(status.canary?.revision);
+    expect(scaled.status?.attempt).to.equal(1);
+  });
+
+  it('scenario 28: observes: the steps go on, and a verdict is written down alone', async () => {
+    const list = [
+      { weight: 20, hold: '8s' },
+      { weight: 50, hold: '1h' },
+    ];
+    const change = { canary: { steps: list, mode: 'Observe', drainDelay: '1s' } };
+    await begin(change);
+    await roll('v2', failing, change);
+    const observed = await stage.status('the incident', ({ incidents }) => incidents?.length === 1);
+    expect(observed.incidents?.[0]?.summary).to.match(/^Observed only, nothing was done/);
+    const next = await stage.status('the next step', ({ canary }) => canary?.weight === 50);
+    expect(next.phase).to.equal('Progressing');
+    expect(next.rejected).to.equal(undefined);
+    expect(next.incidents).to.have.lengthOf(1);
+    const verdicts = stage.writes().flatMap(({ objectRef, responseObject }) => {
+      const metadata = (responseObject as { metadata?: { annotations?: Record<string, string> } })
+        .metadata;
+      const isRoute = objectRef.resource === 'httproutes';
+      return isRoute ? (metadata?.annotations?.['x0tta.io/verdict'] ?? []) : [];
+    });
+    expect(new Set(verdicts)).to.deep.equal(new Set(['none']));
+  });
+
+  it('pauses where it is and goes on when it is told to', async () => {
+    const change = steps({ weight: 20, hold: '2s' }, { weight: 50, hold: '1h' });
+    await begin(change);
+    await stage.act('pause/wait');
+    await stage.status('the pause answered', ({ lastActions }) => lastActions?.[0]?.id === 'wait');
+    await stage.apply(stage.template('v2'), change);
+    await stage.phase('Paused');
+    expect(await stage.replicaSets()).to.have.lengthOf(1);
+    await stage.act('resume/go');
+    const status = await stage.status('the first step', ({ canary }) => canary?.weight === 20);
+    report(status, healthy);
+    await stage.status('the second step', ({ canary }) => canary?.weight === 50);
+  });
+});
