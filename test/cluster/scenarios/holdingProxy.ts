@@ -25,6 +25,10 @@ export interface HoldingProxy {
   readonly writes: readonly string[];
   /** Sets a trap, or none, and counts from 1 again. */
   set(trap: Trap | null): void;
+  /** Answers 409 to every write whose path matches; null: to none. */
+  answerConflict(path: RegExp | null): void;
+  /** Ends every watch in the middle. */
+  dropStreams(): void;
   /** From now on nothing gets through in either direction, and no connection is closed. */
   cut(): void;
   close(): Promise<void>;
@@ -36,12 +40,18 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
   const writes: string[] = [];
   const streams = new Set<Readable>();
   let trap: Trap | null = null;
+  let conflicting: RegExp | null = null;
   let isCut = false;
   const forward = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
     if (isCut) return;
     const body = from.method === 'GET' ? undefined : await readBody(from);
     const isWrite = body !== undefined && !from.url?.includes('/events');
     if (isWrite) writes.push(`${from.method} ${from.url?.split('?')[0] ?? ''}`);
+    if (isWrite && conflicting?.test(from.url ?? '') === true) {
+      const status = { kind: 'Status', code: 409, reason: 'Conflict', message: 'it was modified' };
+      to.writeHead(409, { 'content-type': 'application/json' }).end(JSON.stringify(status));
+      return;
+    }
     const sprung = isWrite && trap !== null && writes.length >= trap.nth ? trap : null;
     const isFirst = sprung?.nth === writes.length;
     if (sprung?.when === 'before' || (sprung !== null && !isFirst)) {
@@ -79,6 +89,12 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
   return {
     url: `https://127.0.0.1:${port}`,
     writes,
+    answerConflict: (path) => {
+      conflicting = path;
+    },
+    dropStreams: () => {
+      for (const stream of streams) stream.destroy();
+    },
     cut: () => {
       isCut = true;
       for (const stream of streams) stream.unpipe();
