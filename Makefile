@@ -16,7 +16,7 @@ help: ## Show this list
 	@echo
 	@echo "  demo and test install what they lack, and say first what and where."
 
-demo: ## Show a bad canary being rolled back on a cluster of its own (KEEP=1 leaves it running)
+demo: ## Show a bad canary being rolled back on a cluster of its own (V2=crash, KEEP=1 …)
 	@scripts/prepare cluster
 	@node scripts/build.ts
 	@$(run) $(sandbox) node scripts/demo.ts

@@ -2,6 +2,7 @@
 // it happens. It asserts one thing, that the rollback came; the tests assert the rest.
 //
 //   make demo           ends and leaves nothing running
+//   make demo V2=crash  shows another bad version: errors, latency, memory, pqc, crash or image
 //   make demo KEEP=1    stays until Ctrl-C, and prints how to reach the cluster
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ import type { Load } from '../test/cluster/load/generator.ts';
 import type { LoadReport } from '../test/cluster/load/report.ts';
 import type { OperatorHandle } from '../test/cluster/operator.ts';
 import { app, Stage } from '../test/cluster/scenarios/stage.ts';
+import { badVersion } from './demo/badVersions.ts';
 import type { DemoRecord, Moment } from './demo/record.ts';
 import { createView, momentOf } from './demo/view.ts';
 
@@ -30,10 +32,9 @@ const spec = {
   signals: [
     { name: 'errorRate', rollback: { above: '10%', for: '10s' } },
     { name: 'latencyP95', rollback: { above: '500ms', for: '10s' } },
+    { name: 'availability', rollback: { below: '0.01%', for: '10s' } },
   ],
 };
-/** Good for long enough to get its weight and be believed, then a third of its answers fail. */
-const badVersion = { ERROR_RATIO: '0.3', ERROR_AFTER_SECONDS: '15' };
 const recordFile = join(import.meta.dirname, '..', 'reports', 'demo.json');
 
 /** How long each stage took. */
@@ -111,6 +112,7 @@ async function keep(stage: Stage): Promise<void> {
 }
 
 async function run(): Promise<void> {
+  const bad = badVersion(process.env['V2'] || 'errors');
   const watch = new Stopwatch();
   const stage = await watch.time('a cluster with a node, a gateway and a Prometheus', async () => {
     const cluster = await startCluster({ profile: 'gateway', log: (line) => console.log(line) });
@@ -126,9 +128,11 @@ async function run(): Promise<void> {
     });
     load = await stage.startLoad(requestsPerSecond);
     const sending = load;
-    const record = await watch.time('v2: good for 15 s, then 30 % of it fails', async () => {
+    const record = await watch.time(bad.title, async () => {
       await delay(2_000);
-      await stage.apply(stage.template('v2', badVersion), spec);
+      const template = stage.template('v2', bad.env);
+      bad.spoil(template as unknown as Parameters<typeof bad.spoil>[0]);
+      await stage.apply(template, { ...spec, signals: [...spec.signals, ...bad.signals] });
       return watchRollback(stage, sending);
     });
     await delay(2_000);

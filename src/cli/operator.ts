@@ -35,7 +35,7 @@ import { createPrometheus } from '../sources/prometheus.ts';
 import { startHealthServer } from '../telemetry/health.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import type { CanaryMetrics, Metrics } from '../telemetry/metrics.ts';
 import { createGatewayApi } from '../traffic/gatewayApi.ts';
 
 const clock = systemClock;
@@ -131,6 +131,18 @@ function countPhases({ stores }: ClusterWatch): Record<string, number> {
   return phases;
 }
 
+function readCanaries({ cache }: ClusterWatch, poller: Poller): CanaryMetrics[] {
+  return poller.judged().flatMap(({ key, judgements }) => {
+    const object = cache.deployment(key);
+    if (object === undefined) return [];
+    const { namespace, name } = object.metadata;
+    const signals = judgements.map(({ signal, level, latest }) => {
+      return { name: signal.name, level, value: latest?.value ?? null };
+    });
+    return [{ namespace, name, weight: object.status?.canary?.weight ?? 0, signals }];
+  });
+}
+
 /** The lease of the operators in this namespace; without an election the only one leads. */
 function createLeadership(flags: Flags, client: KubeClient, log: Log): Election {
   if (!flags.leaderElect) {
@@ -163,7 +175,12 @@ async function run(flags: Flags): Promise<void> {
   const connection = loadConnection(
     flags.kubeconfig === undefined ? {} : { kubeconfigPath: flags.kubeconfig },
   );
-  const transport = createTransport({ connection, clock, userAgent: 'x0tta' });
+  const transport = createTransport({
+    connection,
+    clock,
+    userAgent: 'x0tta',
+    onAnswer: (...request) => metrics.observeRequest(...request),
+  });
   const election = createLeadership(flags, transport, log);
   const client = onlyWhileLeading(transport, () => election.isLeader());
   const poller = createSources(configuration, log, metrics);
@@ -176,6 +193,7 @@ async function run(flags: Flags): Promise<void> {
   const reconciler = createRooms({ client, watch, poller, recorder, metrics, log });
   metrics.watchQueue(() => queue.stats());
   metrics.watchPhases(() => countPhases(watch));
+  metrics.watchCanaries(() => readCanaries(watch, poller));
   const ready = (): readonly string[] => watch.unsynced();
   const { host, port } = flags;
   const health = await startHealthServer({ host, port, ready, metrics, log });
@@ -227,6 +245,7 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
     telling: {
       decided: (check) => metrics.countDecision(check),
       incident: (alert) => metrics.countIncident(alert),
+      trafficMoved: (seconds) => metrics.observeMove(seconds),
     },
   });
 }

@@ -7,6 +7,7 @@ import * as bringBack from './bringBack.ts';
 import type { Check, Decision, Finding } from './decision.ts';
 import type { EvidencePod, EvidenceTarget } from './evidence.ts';
 import { keepHouse } from './housekeeping.ts';
+import type { Housekeeping } from './housekeeping.ts';
 import type { Observation, RevisionView } from './model.ts';
 import * as orders from './orders.ts';
 import { podsAreNotTheSteps } from './podShares.ts';
@@ -77,10 +78,9 @@ export function decide(obs: Observation): Decision {
   const s = readSituation(obs, obs.standing);
   const { check, finding } = firstFinding(s);
   const answered = finding.answered ?? answerAction(s);
-  const house =
-    finding.commands.length > 0 || obs.finalizing
-      ? { commands: finding.commands, lookAgainAtMs: null }
-      : keepHouse(s);
+  // A pass that has nothing to write but the status keeps house, too.
+  const writes = finding.commands.some(({ kind }) => kind !== 'readBack');
+  const house = writes || obs.finalizing ? nothing : keepHouse(s);
   const down = s.signals.flatMap(({ signal, breach }) =>
     signal.kind === 'availability' && breach.state === 'suspect' ? [breach.holdUntilMs] : [],
   );
@@ -89,12 +89,14 @@ export function decide(obs: Observation): Decision {
     ...finding,
     check,
     observed: observedIncidents(s),
-    commands: house.commands,
+    commands: [...finding.commands, ...house.commands],
     watch: watchOf(s),
     ...(answered === null ? {} : { answered }),
     ...(times.length === 0 ? {} : { lookAgainAtMs: Math.min(...times) }),
   };
 }
+
+const nothing: Housekeeping = { commands: [], lookAgainAtMs: null };
 
 function firstFinding(s: Situation): { readonly check: string; readonly finding: Finding } {
   for (const [name, check] of Object.entries(CHECKS)) {

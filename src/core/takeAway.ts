@@ -238,7 +238,8 @@ function rollBack(s: Situation, revision: string, incident: Incident): Finding {
   }
   const confirmed = known?.resolvedAt !== undefined;
   if (!confirmed) commands.push({ kind: 'readBack' });
-  if (confirmed && s.carried === 0 && s.inCanaryRole === revision) {
+  // What follows a readBack in a pass is done only where that showed the canary at 0.
+  if (s.carried === 0 && s.inCanaryRole === revision) {
     commands.push(...canaryServiceToStable(s));
   }
   return {

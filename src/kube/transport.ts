@@ -58,6 +58,8 @@ export interface KubeTransport extends KubeClient {
 export interface TransportOptions {
   readonly connection: KubeConnection;
   readonly clock: Clock;
+  /** Hears each request's method, its answer's status (0: there was none) and how long it took. */
+  readonly onAnswer?: (method: string, status: number, seconds: number) => void;
   /** Sent as User-Agent, which the API server writes to its audit log and managedFields. */
   readonly userAgent: string;
 }
@@ -102,9 +104,13 @@ class UndiciTransport implements KubeTransport {
   async request<T>(request: KubeRequest): Promise<T> {
     const what = `${request.method} ${request.path}`;
     const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS;
-    const deadline = createDeadline(this.#options.clock, what, timeoutMs, request.signal);
+    const { clock, onAnswer } = this.#options;
+    const deadline = createDeadline(clock, what, timeoutMs, request.signal);
+    const begunMs = clock.monotonicMs();
+    let status = 0;
     try {
       const response = await this.#send(request, deadline.signal);
+      status = response.statusCode;
       const text = await readText(response.body, MAX_RESPONSE_BYTES);
       if (response.statusCode >= 300) throw errorOf(response, text, testsInPatch(request));
       return parseBody<T>(text);
@@ -112,6 +118,7 @@ class UndiciTransport implements KubeTransport {
       throw asKubeError(error, deadline.signal, what);
     } finally {
       deadline.dispose();
+      onAnswer?.(request.method, status, (clock.monotonicMs() - begunMs) / 1000);
     }
   }
 

@@ -138,7 +138,9 @@ function resultOf(
   const failed = outcomes.some(({ kind }) => kind === 'failed') || written instanceof Error;
   // No back-off stands between a verdict and the routes (I4).
   if (failed) return { result: 'failed', lookAgainMs: urgent ? verdictRetryMs : null, urgent };
-  const conflict = outcomes.some(({ kind }) => kind === 'conflict') || written === 'conflict';
+  const conflict = outcomes.some(({ kind }) => kind === 'conflict');
+  // Somebody who writes the status all the time is answered more and more slowly.
+  if (written === 'conflict' && !conflict) return { result: 'failed', lookAgainMs: null, urgent };
   if (conflict) return { result: 'conflict', lookAgainMs: conflictMs, urgent };
   const changed = outcomes.some((outcome) => outcome.kind === 'done' && outcome.changed);
   if (changed || outcomes.some(({ kind }) => kind === 'refused')) {

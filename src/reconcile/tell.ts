@@ -5,12 +5,15 @@ import type { Decision } from '../core/decision.ts';
 import type { Observation, Outcome } from '../core/model.ts';
 import type { EventPort } from '../kube/port.ts';
 import type { Log } from '../runtime/log.ts';
+import type { EvidencePort } from '../sources/port.ts';
 import type { ObjectMemory } from './memory.ts';
 
 /** The counters that a pass feeds. */
 export interface Telling {
   decided(check: string): void;
   incident(alert: string): void;
+  /** From the answer that completed a hold to the routes' patch, acknowledged. */
+  trafficMoved(seconds: number): void;
 }
 
 export interface Pass {
@@ -25,6 +28,7 @@ interface Ports {
   readonly events: EventPort;
   readonly log: Log;
   readonly telling: Telling;
+  readonly evidence: Pick<EvidencePort, 'arrivedMs'>;
 }
 
 export function tellWhatChanged(pass: Pass, ports: Ports): void {
@@ -48,7 +52,21 @@ export function tellWhatChanged(pass: Pass, ports: Ports): void {
       ports.log('warn', `${outcome.command.kind} did not succeed`, { ...where, error });
     }
   }
+  tellMove(pass, ports);
   tellEvents(pass, ports);
+}
+
+function tellMove(
+  { obs, decision, outcomes }: Pass,
+  { telling, evidence }: Pick<Ports, 'telling' | 'evidence'>,
+): void {
+  if (decision.check !== 'rollbackLimitHeld') return;
+  const { namespace, name } = obs.object.metadata;
+  const arrivedMs = evidence.arrivedMs(`${namespace}/${name}`);
+  for (const outcome of outcomes) {
+    const isMove = outcome.command.kind === 'setWeights' && outcome.kind === 'done';
+    if (isMove && arrivedMs !== null) telling.trafficMoved((outcome.atMs - arrivedMs) / 1000);
+  }
 }
 
 function tellEvents({ obs, decision, status, memory }: Pass, { events, telling }: Ports): void {

@@ -7,6 +7,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { EvidencePort, InterestListener, MetricSource, ServerSettings } from './port.ts';
 import { ServerPoller } from './serverPoller.ts';
+import type { JudgedCanary } from './serverPoller.ts';
 import { chooseWindow, pollIntervalOf } from './windows.ts';
 
 export interface PollerOptions {
@@ -24,6 +25,8 @@ export interface PollerOptions {
 
 export interface Poller extends EvidencePort {
   start(): void;
+  /** The newest judgement on every canary that is watched. */
+  judged(): readonly JudgedCanary[];
   /** Asks nothing more; resolves when what is under way has ended. */
   stop(): Promise<void>;
 }
@@ -65,6 +68,8 @@ export function createPoller(options: PollerOptions): Poller {
       places.delete(key);
     },
     read: (key): RevisionEvidence | null => places.get(key)?.read(key) ?? null,
+    arrivedMs: (key) => places.get(key)?.arrivedMs(key) ?? null,
+    judged: () => [...servers.values()].flatMap((server) => server.judged()),
     nowMs: (name) => serverOf(name)?.nowMs() ?? clock.nowMs(),
     problemOf: (name, signals) => problemOf(name, signals, options),
     onInteresting: (next) => {

@@ -66,6 +66,8 @@ export interface EvidencePort {
   forget(key: string): void;
   /** The newest evidence; null until the first look, and for a key that nobody watches. */
   read(key: string): RevisionEvidence | null;
+  /** When the newest evidence came in, by the operator's clock; null before. */
+  arrivedMs(key: string): number | null;
   /** The clock of a metric server (null: the default one), ms since the epoch. */
   nowMs(server: string | null): number;
   /** Why the signals can't be judged with a server as it is configured; null when they can. */

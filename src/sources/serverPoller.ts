@@ -18,11 +18,20 @@ export interface ServerPollerOptions extends Server {
   readonly tell: InterestListener;
 }
 
+/** What is known of one canary by now. */
+export interface JudgedCanary {
+  /** namespace/name of the object. */
+  readonly key: string;
+  readonly judgements: readonly SignalJudgement[];
+}
+
 /** One canary that is watched. Replaced, not changed, when its attempt or its signals change. */
 interface Watched extends Subject {
   target: EvidenceTarget;
   readonly pods: Set<string>;
   evidence: RevisionEvidence | null;
+  /** When that came in, by the operator's clock. */
+  arrivedMs: number | null;
   judgements: readonly SignalJudgement[];
   /** What the listener heard last, so that it hears changes only. */
   told: string;
@@ -72,6 +81,7 @@ export class ServerPoller {
       signals,
       pods: new Set(target.canaryPods.map(({ name }) => name)),
       evidence: null,
+      arrivedMs: null,
       judgements: [],
       told: '',
       cancel: () => undefined,
@@ -89,6 +99,14 @@ export class ServerPoller {
 
   read(key: string): RevisionEvidence | null {
     return this.#watched.get(key)?.evidence ?? null;
+  }
+
+  arrivedMs(key: string): number | null {
+    return this.#watched.get(key)?.arrivedMs ?? null;
+  }
+
+  judged(): JudgedCanary[] {
+    return [...this.#watched].map(([key, { judgements }]) => ({ key, judgements }));
   }
 
   nowMs(): number {
@@ -189,6 +207,7 @@ export class ServerPoller {
     if (this.#watched.get(target.key) !== watched) return;
     if ((watched.evidence?.observedAtMs ?? 0) > evidence.observedAtMs) return;
     watched.evidence = evidence;
+    watched.arrivedMs = this.#options.clock.nowMs();
     watched.judgements = judgeSignals(signals, evidence, null);
     this.#arm(watched);
     const told = fingerprint(watched.judgements);

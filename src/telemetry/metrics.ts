@@ -1,6 +1,7 @@
-// The operator's metrics by prom-client. No label holds the name of an object, so their number does
-// not grow with the fleet; what an object's signals are stands in its status.
+// The operator's metrics by prom-client. Only those of canaries on their way carry the name of an
+// object, and they go when the canary is done: the others do not grow with the fleet.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Level } from '../api/schema.ts';
 import type { AbsenceReason } from '../core/evidence.ts';
 import type { WorkQueueStats } from '../runtime/workQueue.ts';
 
@@ -20,15 +21,42 @@ export interface Metrics {
   observeQuery(server: string, result: 'ok' | AbsenceReason): void;
   /** The name of the check that decided a pass. */
   countDecision(check: string): void;
+  /** A request to the API server; `status` 0 stands for one without an answer. */
+  observeRequest(method: string, status: number, seconds: number): void;
+  /** From the answer that completed a hold to the routes' patch, acknowledged. */
+  observeMove(seconds: number): void;
   /** An alert that no runbook row names, as custom signals have, is counted as CUSTOM. */
   countIncident(alert: string): void;
   /** Asked at each scrape. Call once. */
   watchQueue(stats: () => WorkQueueStats): void;
+  /** Asked at each scrape: what is known of each canary on its way. Call once. */
+  watchCanaries(read: () => readonly CanaryMetrics[]): void;
   /** Asked at each scrape: how many objects are in each phase. Call once. */
   watchPhases(count: () => Readonly<Record<string, number>>): void;
   exposition(): Promise<Exposition>;
 }
 
+/** A canary on its way, as it is at a scrape. */
+export interface CanaryMetrics {
+  readonly namespace: string;
+  readonly name: string;
+  /** Percent of the traffic that it gets. */
+  readonly weight: number;
+  readonly signals: readonly {
+    readonly name: string;
+    readonly level: Level;
+    /** In the base unit of the signal; null while unknown. */
+    readonly value: number | null;
+  }[];
+}
+
+const LEVELS: Readonly<Record<Level, number>> = {
+  Unknown: -1,
+  Normal: 0,
+  Warning: 1,
+  Critical: 2,
+  Breach: 3,
+};
 const ALERTS = [
   'HIGH_ERROR_RATE',
   'HIGH_LATENCY',
@@ -44,10 +72,13 @@ const PASS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const passes = createPasses(registry);
+  const { passes, requests, moves } = createHistograms(registry);
   const { queries, decisions, incidents } = createCounters(registry);
   return {
     observeReconcile: (result, seconds) => passes.observe({ result }, seconds),
+    observeRequest: (method, status, seconds) =>
+      requests.observe({ method, status: status === 0 ? 'none' : String(status) }, seconds),
+    observeMove: (seconds) => moves.observe(seconds),
     observeQuery: (server, result) => queries.inc({ server, result }),
     countDecision: (check) => decisions.inc({ check }),
     countIncident: (alert) => incidents.inc({ alert: ALERTS.includes(alert) ? alert : 'CUSTOM' }),
@@ -60,19 +91,72 @@ export function createMetrics(): Metrics {
     watchPhases(count) {
       addGauge(registry, 'x0tta_objects', 'X0ttaDeployments, by phase.', 'phase', count);
     },
+    watchCanaries: (read) => addCanaries(registry, read),
     async exposition() {
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };
 }
 
-function createPasses(registry: Registry) {
-  return new Histogram({
-    name: 'x0tta_reconcile_seconds',
-    help: 'Duration of one pass over one object, by its result.',
-    labelNames: ['result'],
-    buckets: PASS_SECONDS,
-    registers: [registry],
+function createHistograms(registry: Registry) {
+  const registers = [registry];
+  const buckets = PASS_SECONDS;
+  return {
+    passes: new Histogram({
+      name: 'x0tta_reconcile_seconds',
+      help: 'Duration of one pass over one object, by its result.',
+      labelNames: ['result'],
+      buckets,
+      registers,
+    }),
+    requests: new Histogram({
+      name: 'x0tta_api_request_seconds',
+      help: 'Duration of requests to the API server, by method and status; watches are left out.',
+      labelNames: ['method', 'status'],
+      buckets,
+      registers,
+    }),
+    moves: new Histogram({
+      name: 'x0tta_hold_to_patch_seconds',
+      help: "From the answer that completed a hold to the routes' patch, acknowledged.",
+      buckets,
+      registers,
+    }),
+  };
+}
+
+/** One collector fills all three, so that the fleet is read once a scrape. */
+function addCanaries(registry: Registry, read: () => readonly CanaryMetrics[]): void {
+  const registers = [registry];
+  const ofSignal = ['namespace', 'name', 'signal'];
+  const value = new Gauge({
+    name: 'x0tta_signal_value',
+    help: "Value of a canary's signal in its base unit.",
+    labelNames: ofSignal,
+    registers,
+  });
+  const level = new Gauge({
+    name: 'x0tta_signal_level',
+    help: "Level of a canary's signal: -1 unknown, 0 normal, 1 warning, 2 critical, 3 breach.",
+    labelNames: ofSignal,
+    registers,
+  });
+  const weight: Gauge = new Gauge({
+    name: 'x0tta_canary_weight_percent',
+    help: 'Percent of the traffic that a canary gets.',
+    labelNames: ['namespace', 'name'],
+    registers,
+    collect() {
+      for (const gauge of [value, level, weight]) gauge.reset();
+      for (const { namespace, name, weight: percent, signals } of read()) {
+        weight.set({ namespace, name }, percent);
+        for (const signal of signals) {
+          const labels = { namespace, name, signal: signal.name };
+          level.set(labels, LEVELS[signal.level]);
+          if (signal.value !== null) value.set(labels, signal.value);
+        }
+      }
+    },
   });
 }
 

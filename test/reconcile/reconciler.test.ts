@@ -72,6 +72,7 @@ describe('a pass', () => {
         watch: () => undefined,
         forget: (name) => void forgotten.push(name),
         read: () => null,
+        arrivedMs: () => null,
         nowMs: () => 1_000,
         problemOf: () => null,
         onInteresting: () => undefined,
@@ -79,7 +80,11 @@ describe('a pass', () => {
       clock: { nowMs: () => 1_000, monotonicMs: () => 0, setTimer: () => () => undefined },
       events: { tell: () => undefined },
       log: () => undefined,
-      telling: { decided: (check) => void decided.push(check), incident: () => undefined },
+      telling: {
+        decided: (check) => void decided.push(check),
+        incident: () => undefined,
+        trafficMoved: () => undefined,
+      },
     });
   });
 

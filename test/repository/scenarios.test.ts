@@ -17,7 +17,9 @@ function written(): ReadonlyMap<number, readonly string[]> {
   for (const file of globSync('test/cluster/**/*.test.ts', { cwd: root })) {
     const text = readFileSync(join(root, file), 'utf8');
     for (const [, number] of text.matchAll(/\bit\(\s*['"`]scenario (\d+):/g)) {
-      found.set(Number(number), [...(found.get(Number(number)) ?? []), file]);
+      const files = found.get(Number(number)) ?? [];
+      // A scenario may take several tests, in one file.
+      found.set(Number(number), files.includes(file) ? files : [...files, file]);
     }
   }
   return found;

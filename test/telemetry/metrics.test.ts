@@ -60,6 +60,34 @@ describe('metrics', () => {
     expect(await linesOf(metrics)).to.include('x0tta_queue_keys{state="delayed"} 0');
   });
 
+  it('time requests to the API server, and the way from a hold to its patch', async () => {
+    metrics.observeRequest('PATCH', 200, 0.02);
+    metrics.observeRequest('GET', 0, 15);
+    metrics.observeMove(0.04);
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_api_request_seconds_count{method="PATCH",status="200"} 1',
+      'x0tta_api_request_seconds_count{method="GET",status="none"} 1',
+      'x0tta_hold_to_patch_seconds_bucket{le="0.05"} 1',
+    ]);
+  });
+
+  it('name canaries while they are on their way, and no longer', async () => {
+    const signals = [
+      { name: 'errorRate', level: 'Critical', value: 0.07 },
+      { name: 'memory', level: 'Unknown', value: null },
+    ] as const;
+    let canaries = [{ namespace: 'mesh', name: 'shop', weight: 20, signals }];
+    metrics.watchCanaries(() => canaries);
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_canary_weight_percent{namespace="mesh",name="shop"} 20',
+      'x0tta_signal_level{namespace="mesh",name="shop",signal="errorRate"} 2',
+      'x0tta_signal_level{namespace="mesh",name="shop",signal="memory"} -1',
+      'x0tta_signal_value{namespace="mesh",name="shop",signal="errorRate"} 0.07',
+    ]);
+    canaries = [];
+    expect((await linesOf(metrics)).join('\n')).to.not.include('shop');
+  });
+
   it('put what users name under one label', async () => {
     for (let i = 0; i < 100; i++) metrics.countIncident(`CUSTOM_SIGNAL_${i}`);
     expect(await linesOf(metrics)).to.include('x0tta_rollbacks_total{alert="CUSTOM"} 100');

@@ -165,9 +165,7 @@ describe('a rollout that is disturbed', function () {
 
   describe('by its deletion', () => {
     const gone = async (): Promise<void> => {
-      await stage.cluster.kubectl([
-        ...['delete', 'x0tta', app, '-n', stage.namespace, '--timeout=60s'],
-      ]);
+      await stage.cluster.kubectl(['delete', 'x0tta', app, '-n', stage.namespace, '--timeout=60s']);
     };
 
     it('scenario 27: puts the routes on stable first, then lets everything go', async () => {
@@ -192,8 +190,12 @@ describe('a rollout that is disturbed', function () {
       const left = await stage.pods();
       expect(left.map(({ metadata }) => metadata.uid)).to.have.members(before);
       const services = await stage.cluster.kubectl([
-        ...['get', 'services', '-n', stage.namespace],
-        ...['-o', 'jsonpath={.items[*].spec.selector.pod-template-hash}'],
+        'get',
+        'services',
+        '-n',
+        stage.namespace,
+        '-o',
+        'jsonpath={.items[*].spec.selector.pod-template-hash}',
       ]);
       expect(services).to.equal(`${stable?.revision} ${stable?.revision}`);
       const path = `/apis/apps/v1/namespaces/${stage.namespace}/replicasets/${stable?.replicaSet}`;

@@ -159,8 +159,13 @@ describe('a canary with steered evidence', function () {
     expect(back.rejected?.[0]?.revision).to.equal(second.stable?.revision);
     expect(back.incidents?.[0]).to.include({ alert: 'MANUAL_ROLLBACK' });
     const selected = await stage.cluster.kubectl([
-      ...['get', 'service', `${app}-stable`, '-n', stage.namespace],
-      ...['-o', 'jsonpath={.spec.selector.pod-template-hash}'],
+      'get',
+      'service',
+      `${app}-stable`,
+      '-n',
+      stage.namespace,
+      '-o',
+      'jsonpath={.spec.selector.pod-template-hash}',
     ]);
     expect(selected).to.equal(first.stable?.revision);
     await waitFor('the pods of v2 gone', async () => {

@@ -59,12 +59,12 @@ describe('a rollback under load', function () {
     expect(await stage.weights()).to.deep.equal([100, 0]);
   });
 
-  /** Rolls a canary with errors out, waits for its end, and says what became of stable's requests. */
-  const rollBack = async (stage: Stage, load: Load): Promise<void> => {
+  /** Rolls a canary with errors out and waits for its end; no request to stable may fail. */
+  const rollBack = async (stage: Stage, load: Load | undefined): Promise<void> => {
     await stage.apply(stage.template('v2', { ERROR_RATIO: '0.5' }), { ...longStep, replicas: 1 });
     const status = await stage.phase('RolledBack', 180_000);
     expect(status.incidents?.[0]).to.include({ alert: 'HIGH_ERROR_RATE' });
-    const { versions } = await load.stop();
+    const { versions = {} } = (await load?.stop()) ?? {};
     expect(Object.keys(versions)).to.have.members(['v1', 'v2']);
     expect(versions['v1']?.failures).to.deep.equal({});
     expect(Object.keys(versions['v1']?.byStatus ?? {})).to.deep.equal(['200']);
@@ -86,11 +86,6 @@ describe('a rollback under load', function () {
     for (const stage of stages) await stage.phase('Stable', 180_000);
     const all = await Promise.all(stages.map((stage) => stage.startLoad(25)));
     loads.push(...all);
-    await Promise.all(
-      stages.map((stage, i) => {
-        const load = all[i];
-        return load === undefined ? undefined : rollBack(stage, load);
-      }),
-    );
+    await Promise.all(stages.map((stage, i) => rollBack(stage, all[i])));
   });
 });

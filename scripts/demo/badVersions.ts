@@ -1,0 +1,68 @@
+// The bad versions that the demo can show, each with what makes it bad and the limits that this is
+// judged by. It runs nothing.
+
+/** A pod template as far as a bad version changes it. */
+interface Template {
+  readonly spec: { readonly containers: { image: string; imagePullPolicy?: string }[] };
+}
+
+export interface BadVersion {
+  /** What happens, for the demo's headline. */
+  readonly title: string;
+  /** Settings of the sample workload. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Signals besides those of every demo. */
+  readonly signals: readonly object[];
+  /** What else is wrong with the template. */
+  readonly spoil: (template: Template) => void;
+}
+
+const plain = { env: {}, signals: [], spoil: () => undefined };
+
+/** By the name that V2 has on the command line. */
+export const badVersions: Readonly<Record<string, BadVersion>> = {
+  /** Good for long enough to get its weight and be believed, then a third of its answers fail. */
+  errors: {
+    ...plain,
+    title: 'v2: good for 15 s, then 30 % of it fails',
+    env: { ERROR_RATIO: '0.3', ERROR_AFTER_SECONDS: '15' },
+  },
+  latency: {
+    ...plain,
+    title: 'v2: every answer takes 0.9 s',
+    env: { LATENCY_MS: '900' },
+  },
+  memory: {
+    ...plain,
+    title: 'v2: grows by 25 MB a second',
+    env: { MEMORY_MB_PER_SECOND: '25', MEMORY_MAX_MB: '600' },
+    signals: [{ name: 'memory', rollback: { above: '300M', for: '10s' } }],
+  },
+  pqc: {
+    ...plain,
+    title: 'v2: a post-quantum handshake fails every two seconds',
+    env: { PQC_FAILURES_PER_SECOND: '0.5' },
+  },
+  crash: {
+    ...plain,
+    title: 'v2: its process ends every 8 s',
+    env: { CRASH_AFTER_SECONDS: '8' },
+  },
+  image: {
+    ...plain,
+    title: 'v2: an image that cannot be pulled',
+    spoil: ({ spec }) => {
+      for (const container of spec.containers) {
+        container.image = '127.0.0.1:9/none:1';
+        container.imagePullPolicy = 'IfNotPresent';
+      }
+    },
+  },
+};
+
+/** @throws Error that lists the names, when there is no such version. */
+export function badVersion(name: string): BadVersion {
+  const found = Object.hasOwn(badVersions, name) ? badVersions[name] : undefined;
+  if (found !== undefined) return found;
+  throw new Error(`V2=${name} is none of ${Object.keys(badVersions).join(', ')}`);
+}
