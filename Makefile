@@ -9,7 +9,7 @@ run := exec $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeaths
 sandbox := node test/cluster/sandbox.ts $(if $(KEEP),--forward) --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chart test test-unit test-cluster lint format generate verify build tools clean
+.PHONY: help demo chart bench test test-unit test-cluster lint format generate verify build tools clean
 
 help: ## Show this list
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,11 @@ demo: ## Show a bad canary being rolled back on a cluster of its own (V2=crash, 
 chart: ## Draw docs/rollback.svg from the newest run of the demo
 	@scripts/prepare npm
 	@$(run) node scripts/chart.ts
+
+bench: ## Measure what docs/benchmarks.md says, and write it (PART=a for one part)
+	@scripts/prepare cluster
+	@node scripts/build.ts
+	@$(run) $(sandbox) node bench/main.ts
 
 test: ## Lint, check the generated files, and run all tests
 	@scripts/prepare test

@@ -14,6 +14,7 @@ const checks = [
     'src',
     'test',
     'scripts',
+    'bench',
   ],
   ['imports', process.execPath, 'scripts/checkImports.ts'],
   ['columns', process.execPath, 'scripts/checkColumns.ts'],

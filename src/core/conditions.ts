@@ -100,7 +100,9 @@ function trafficRouted(s: Situation): Statement {
     const message = `No rule of ${bare.kind} ${bare.name} names both services.`;
     return { type, status: 'False', reason: 'BackendsMissing', message };
   }
-  const pending = s.routes.find((route) => !route.accepted);
+  // With all the traffic on stable, as it is whenever nothing is to wait for, a router that has not
+  // spoken of its newest weights yet is no news.
+  const pending = s.routes.find((route) => !route.accepted && (s.carried > 0 || !route.lags));
   if (pending !== undefined) {
     const message = `${pending.kind} ${pending.name}: ${pending.notAccepted}`;
     return { type, status: 'False', reason: 'WaitingForRouter', message };

@@ -152,6 +152,8 @@ export interface RouteView {
   readonly accepted: boolean;
   /** Why not, in the router's words. */
   readonly notAccepted: string;
+  /** Nothing is wrong but that the router has spoken of an older generation only. */
+  readonly lags: boolean;
   /** The newest manager other than this operator that wrote the spec. */
   readonly otherManager: string | null;
 }

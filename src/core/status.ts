@@ -70,7 +70,8 @@ function roleStatus(view: RevisionView, weight: number): RoleStatus {
     replicaSet: view.name,
     images: cut(view.images.join(', ')),
     replicas: view.replicas,
-    available: view.available,
+    // Pods that are to go are no news until they are gone.
+    available: Math.min(view.available, view.replicas),
     weight,
   };
 }

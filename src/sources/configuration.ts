@@ -43,12 +43,38 @@ const url = z.string().transform((text, context) => {
 
 const label = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'is not a label name');
 
+/** Headers that this operator sets itself, or that HTTP does. */
+const ownHeaders = /^(authorization|host|connection|transfer-encoding|content-.*)$/i;
+const header = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/);
+const headerValue = z.string().regex(/^[\t\x20-\x7e]*$/, 'must be printable ASCII on one line');
+const path = z.string().min(1, 'must be the path of a file');
+
+const auth = z
+  .strictObject({
+    bearerTokenFile: path.optional(),
+    basic: z.strictObject({ username: z.string(), passwordFile: path }).optional(),
+  })
+  .refine(
+    ({ bearerTokenFile, basic }) => (bearerTokenFile === undefined) !== (basic === undefined),
+    'names either bearerTokenFile or basic',
+  );
+
+const tls = z
+  .strictObject({ caFile: path.optional(), certFile: path.optional(), keyFile: path.optional() })
+  .refine(
+    ({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined),
+    'certFile and keyFile belong together',
+  );
+
 const server = z.strictObject({
   name: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'is not a DNS label'),
   url,
   scrapeInterval: milliseconds(1_000).prefault('15s'),
   lag: milliseconds(0).prefault('1s'),
   timeout: milliseconds(100).prefault('5s'),
+  auth: auth.optional(),
+  headers: z.record(header, headerValue).default({}),
+  tls: tls.default({}),
   profile: z.enum(PROFILE_NAMES).default('http'),
   labels: z.strictObject({ namespace: label.optional(), pod: label.optional() }).default({}),
   matchers: z.record(label, z.string()).default({}),
@@ -84,12 +110,26 @@ export function parseConfiguration(text: string, file: string): Configuration {
 }
 
 function consistency({ servers, defaultServer }: z.infer<typeof schema>): Issue[] {
+  const plain = servers.flatMap(({ url: address, tls: own }, i) =>
+    address.startsWith('http:') && Object.keys(own).length > 0
+      ? [{ path: ['servers', i, 'tls'], message: 'is for an https URL' }]
+      : [],
+  );
   const names = servers.map(({ name }) => name);
   const issues: Issue[] = names.flatMap((name, i) =>
     names.indexOf(name) === i
       ? []
       : [{ path: ['servers', i, 'name'], message: `${name} is the name of another server too` }],
   );
+  const taken = servers.flatMap(({ headers }, i) =>
+    Object.keys(headers)
+      .filter((name) => ownHeaders.test(name))
+      .map((name) => ({
+        path: ['servers', i, 'headers', name],
+        message: 'is set by the operator; use auth for credentials',
+      })),
+  );
+  issues.push(...plain, ...taken);
   const listed = names.join(', ');
   if (defaultServer === undefined && names.length > 1) {
     issues.push({ path: [], message: `defaultServer is needed: one of ${listed}` });
@@ -103,6 +143,12 @@ function consistency({ servers, defaultServer }: z.infer<typeof schema>): Issue[
 function settingsOf(file: z.infer<typeof schema>): Configuration {
   const servers = file.servers.map(({ scrapeInterval, lag, timeout, labels, ...rest }) => ({
     ...rest,
+    auth: authOf(rest.auth),
+    tls: {
+      caFile: rest.tls.caFile ?? null,
+      certFile: rest.tls.certFile ?? null,
+      keyFile: rest.tls.keyFile ?? null,
+    },
     labels: {
       ...(labels.namespace === undefined ? {} : { namespace: labels.namespace }),
       ...(labels.pod === undefined ? {} : { pod: labels.pod }),
@@ -116,6 +162,13 @@ function settingsOf(file: z.infer<typeof schema>): Configuration {
     defaultServer: file.defaultServer ?? servers[0]?.name ?? '',
     pollIntervalMs: file.pollInterval ?? null,
   };
+}
+
+function authOf(given: z.infer<typeof auth> | undefined): ServerSettings['auth'] {
+  if (given?.bearerTokenFile !== undefined) {
+    return { kind: 'bearer', tokenFile: given.bearerTokenFile };
+  }
+  return given?.basic === undefined ? null : { kind: 'basic', ...given.basic };
 }
 
 /** Where the value at `path` stands, or the nearest thing around it that does. */

@@ -45,6 +45,19 @@ export interface ServerSettings {
    */
   readonly lagMs: number;
   readonly timeoutMs: number;
+  /** What is sent as Authorization; null: nothing. */
+  readonly auth:
+    | { readonly kind: 'bearer'; readonly tokenFile: string }
+    | { readonly kind: 'basic'; readonly username: string; readonly passwordFile: string }
+    | null;
+  /** Sent with every query, for example X-Scope-OrgID. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Paths of PEM files; null: the machine's authorities, and no certificate of the client's. */
+  readonly tls: {
+    readonly caFile: string | null;
+    readonly certFile: string | null;
+    readonly keyFile: string | null;
+  };
   /** Names of the metrics and of their labels. */
   readonly profile: ProfileName;
   /** Labels that name a series' namespace and pod, where they are not the profile's. */

@@ -2,9 +2,9 @@
 // throws, and no answer is trusted further than it was checked.
 import axios, { AxiosError } from 'axios';
 import type { AxiosResponse } from 'axios';
-import * as z from 'zod';
 import type { Absence, AbsenceReason } from '../core/evidence.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { createCredentials } from './credentials.ts';
 import { absence } from './port.ts';
 import type { MetricAnswer, MetricRow, MetricSource, ServerSettings } from './port.ts';
 
@@ -19,26 +19,6 @@ export interface PrometheusOptions {
 const mostRows = 100_000;
 const mostBytes = 64 * 1024 * 1024;
 
-const sample = z.tuple([z.number(), z.string()]);
-const answerSchema = z.object({
-  status: z.literal('success'),
-  data: z.discriminatedUnion('resultType', [
-    z.object({
-      resultType: z.literal('vector'),
-      result: z.array(z.object({ metric: z.record(z.string(), z.string()), value: sample })),
-    }),
-    z.object({
-      resultType: z.literal('matrix'),
-      result: z.array(
-        z.object({ metric: z.record(z.string(), z.string()), values: z.array(sample) }),
-      ),
-    }),
-    z.object({ resultType: z.literal('scalar'), result: sample }),
-  ]),
-  warnings: z.array(z.string()).optional(),
-});
-const refusalSchema = z.object({ errorType: z.string(), error: z.string() });
-
 export function createPrometheus({ settings, clock, onAnswer }: PrometheusOptions): MetricSource {
   const client = axios.create({
     baseURL: settings.url,
@@ -52,19 +32,23 @@ export function createPrometheus({ settings, clock, onAnswer }: PrometheusOption
     validateStatus: () => true,
   });
   const serverClock = new ServerClock(clock);
+  const credentials = createCredentials(settings, clock);
   const ask = async (path: string, form: Record<string, string>): Promise<MetricAnswer> => {
     const signal = AbortSignal.timeout(settings.timeoutMs);
     let answer: MetricAnswer;
     try {
       const body = new URLSearchParams(form);
-      const response = await client.post<string>(path, body, { signal });
+      const response = await client.post<string>(path, body, { signal, ...credentials.proof() });
       serverClock.hear(response.headers['date']);
       answer = readAnswer(settings, response);
     } catch (error) {
       answer = { ok: false, absence: unanswered(settings, error) };
     }
     onAnswer?.(answer.ok ? 'ok' : answer.absence.reason);
-    return answer;
+    if (answer.ok) return answer;
+    // A server may repeat what it was sent.
+    const message = credentials.redact(answer.absence.message);
+    return { ok: false, absence: { ...answer.absence, message } };
   };
   const seconds = (ms: number): string => (ms / 1000).toFixed(3);
   return {
@@ -117,11 +101,17 @@ function readAnswer(
     absence: absence(kind, reason, `Metric server ${settings.name} ${what}`),
   });
   const body = parseJson(data);
-  const refusal = refusalSchema.safeParse(body);
-  if (refusal.success) {
-    const { errorType, error } = refusal.data;
-    const what = `refused the query (${errorType}): ${error}`;
+  if (status === 401 || status === 403) {
+    const what = `refused the credentials of its configuration (${status}): check its auth.`;
+    return failed('unreachable', 'ClientError', what);
+  }
+  if (isRecord(body) && typeof body['errorType'] === 'string') {
+    const { errorType } = body;
+    const what = `refused the query (${errorType}): ${String(body['error'])}`;
     if (errorType === 'timeout') return failed('unreachable', 'TimedOut', what);
+    if (status === 422 && what.includes('too many')) {
+      return failed('untrusted', 'TooManySeries', what);
+    }
     return status >= 500 || errorType === 'internal'
       ? failed('unreachable', 'ServerError', what)
       : failed('unreachable', 'ClientError', what);
@@ -130,36 +120,75 @@ function readAnswer(
     const reason = status >= 500 ? 'ServerError' : 'ClientError';
     return failed('unreachable', reason, `answered ${status}, and not as Prometheus does.`);
   }
-  const parsed = answerSchema.safeParse(body);
-  if (!parsed.success) return failed('untrusted', 'Malformed', 'answered no Prometheus result.');
-  const { warnings = [], data: result } = parsed.data;
-  if (warnings.length > 0) {
-    return failed(
-      'untrusted',
-      'Partial',
-      `warned that the answer may be incomplete: ${warnings[0]}`,
-    );
+  const result = resultOf(body);
+  if (result === null) return failed('untrusted', 'Malformed', 'answered no Prometheus result.');
+  if (result.warning !== null) {
+    const what = `warned that the answer may be incomplete: ${result.warning}`;
+    return failed('untrusted', 'Partial', what);
   }
-  if (result.result.length > mostRows) {
+  if (result.items.length > mostRows) {
     return failed('untrusted', 'TooManySeries', `gave more than ${mostRows} rows.`);
   }
-  return { ok: true, rows: rowsOf(result) };
+  const rows = rowsOf(result);
+  if (rows === null) return failed('untrusted', 'Malformed', 'answered no Prometheus result.');
+  return { ok: true, rows };
 }
 
-function rowsOf(data: z.infer<typeof answerSchema>['data']): MetricRow[] {
-  const read = ([seconds, value]: readonly [number, string]) =>
-    [Math.round(seconds * 1000), numberOf(value)] as const;
-  switch (data.resultType) {
-    case 'vector':
-      return data.result.map(({ metric, value }) => ({ labels: metric, samples: [read(value)] }));
-    case 'matrix':
-      return data.result.map(({ metric, values }) => ({
-        labels: metric,
-        samples: values.map(read),
-      }));
-    case 'scalar':
-      return [{ labels: {}, samples: [read(data.result)] }];
+type Item = Readonly<Record<string, unknown>>;
+
+/** A whole fleet's answer is checked by hand: a schema takes ten times as long. */
+interface Result {
+  readonly type: string;
+  readonly items: readonly unknown[];
+  readonly warning: string | null;
+}
+
+function isRecord(value: unknown): value is Item {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function resultOf(body: unknown): Result | null {
+  if (!isRecord(body) || body['status'] !== 'success') return null;
+  const { data, warnings = [] } = body;
+  if (!isRecord(data) || !Array.isArray(data['result'])) return null;
+  if (!Array.isArray(warnings)) return null;
+  const type = String(data['resultType']);
+  const warning = warnings.length === 0 ? null : String(warnings[0]);
+  // A scalar is one sample without labels.
+  const items = type === 'scalar' ? [{ metric: {}, value: data['result'] }] : data['result'];
+  return ['vector', 'matrix', 'scalar'].includes(type) ? { type, items, warning } : null;
+}
+
+/** Null when anything in it is not as the API says. */
+function rowsOf({ type, items }: Result): MetricRow[] | null {
+  const rows: MetricRow[] = [];
+  for (const item of items) {
+    if (!isRecord(item) || !isLabels(item['metric'])) return null;
+    const samples = type === 'matrix' ? item['values'] : [item['value']];
+    if (!Array.isArray(samples)) return null;
+    const read: (readonly [number, number])[] = [];
+    for (const sample of samples) {
+      if (!isSample(sample)) return null;
+      read.push([Math.round(sample[0] * 1000), numberOf(sample[1])]);
+    }
+    rows.push({ labels: item['metric'], samples: read });
   }
+  return rows;
+}
+
+function isLabels(value: unknown): value is Readonly<Record<string, string>> {
+  if (!isRecord(value)) return false;
+  for (const name in value) if (typeof value[name] !== 'string') return false;
+  return true;
+}
+
+function isSample(value: unknown): value is readonly [number, string] {
+  return (
+    Array.isArray(value) &&
+    value.length === 2 &&
+    typeof value[0] === 'number' &&
+    typeof value[1] === 'string'
+  );
 }
 
 /** Prometheus writes infinities as +Inf and -Inf, which Number does not read. */
@@ -188,5 +217,9 @@ function unanswered(settings: ServerSettings, error: unknown): Absence {
   if (text.includes('maxContentLength') || text.includes('aborted')) {
     return absence('untrusted', 'Truncated', `${who} sent no whole answer: ${text}.`);
   }
-  return absence('unreachable', 'Refused', `${who} can't be reached: ${text}.`);
+  if (error instanceof AxiosError) {
+    return absence('unreachable', 'Refused', `${who} can't be reached: ${text}.`);
+  }
+  const message = `${who} can't be asked as it is configured: ${text}.`;
+  return absence('unreachable', 'ClientError', message);
 }

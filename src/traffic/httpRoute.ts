@@ -127,6 +127,7 @@ export function viewOf(route: HttpRoute, services: ServicePair): RouteView {
     ...readNotes(annotations),
     accepted: objection === '',
     notAccepted: cut(objection),
+    lags: objection !== '' && lags(route) && narrownessOf(pairs, services) === '',
     otherManager: otherManagerOf(route),
   };
 }
@@ -144,6 +145,17 @@ function objectionOf(route: HttpRoute, pairs: readonly RoutePair[], services: Se
     }
   }
   return '';
+}
+
+function lags({ status }: HttpRoute): boolean {
+  const parents = status?.parents ?? [];
+  const saysYes = ({ conditions }: RouteParent, type: string): boolean =>
+    conditions?.some((condition) => condition.type === type && condition.status === 'True') ??
+    false;
+  return (
+    parents.length > 0 &&
+    parents.every((parent) => saysYes(parent, 'Accepted') && saysYes(parent, 'ResolvedRefs'))
+  );
 }
 
 /** Which rule can't give shares, and what to do about it; '' when all can. */

@@ -89,6 +89,9 @@ describe('a profile on a real Prometheus', function () {
     lagMs: 1_000,
     timeoutMs: 5_000,
     profile: name.replace('-native', '') as ProfileName,
+    auth: null,
+    headers: {},
+    tls: { caFile: null, certFile: null, keyFile: null },
     labels: {},
     matchers: { profile: name },
   });

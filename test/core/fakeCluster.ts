@@ -259,6 +259,7 @@ export class FakeCluster {
       ...rest,
       accepted: this.routeAccepted,
       notAccepted: 'no gateway has reported on the route yet',
+      lags: false,
       otherManager: null,
     };
   }

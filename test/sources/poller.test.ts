@@ -17,6 +17,9 @@ const settings = {
   lagMs: 1_000,
   timeoutMs: 2_000,
   profile: 'http' as const,
+  auth: null,
+  headers: {},
+  tls: { caFile: null, certFile: null, keyFile: null },
   labels: {},
   matchers: {},
 };

@@ -8,7 +8,7 @@ import { Stage } from './stage.ts';
 import type { SpecChange } from './stage.ts';
 
 const longStep: SpecChange = {
-  canary: { steps: [{ weight: 20, hold: '1h' }], drainDelay: '2s' },
+  canary: { steps: [{ weight: 20, hold: '1h' }], drainDelay: '10s' },
 };
 
 interface Template {
@@ -65,6 +65,7 @@ describe('a rollback under load', function () {
     const status = await stage.phase('RolledBack', 180_000);
     expect(status.incidents?.[0]).to.include({ alert: 'HIGH_ERROR_RATE' });
     const { versions = {} } = (await load?.stop()) ?? {};
+    expect(versions['unknown']).to.equal(undefined);
     expect(Object.keys(versions)).to.have.members(['v1', 'v2']);
     expect(versions['v1']?.failures).to.deep.equal({});
     expect(Object.keys(versions['v1']?.byStatus ?? {})).to.deep.equal(['200']);
