@@ -64,6 +64,8 @@ export const REASONS = {
   ReplicaSetFailing: 'A ReplicaSet cannot make its pods: quota, Pod Security or a webhook.',
   HoldShorterThanScrapeAllows: 'A hold is too short for the scrape interval to show it.',
   LimitAboveTopBucket: 'A latency limit lies above the highest finite bucket.',
+  InvalidQuery: 'The metric server cannot carry out a query of the spec, in its own words.',
+  QueryEmpty: 'A query of the spec matches no series at all; is a name misspelt?',
   UnknownServer: "The Prometheus server is not in the operator's configuration.",
 
   // Verdicts and absences of single signals (evidence.md)

@@ -72,6 +72,13 @@ function available(s: Situation): Statement {
 
 function evidenceAvailable(s: Situation): Statement | null {
   const type = 'EvidenceAvailable';
+  const [empty] = s.obs.emptyQueries;
+  if (!s.canaryActive && empty !== undefined) {
+    const message =
+      `${empty.signal}: no series matches its query now, which is: ${empty.query} ` +
+      `A canary would have no evidence of it.`;
+    return { type, status: 'False', reason: 'QueryEmpty', message };
+  }
   if (!s.canaryActive || (s.canary?.record.attemptStartMs ?? null) === null) return null;
   const absent = s.signals.filter(({ signal, absence }) => signal.needed && absence !== null);
   if (absent.length === 0) {

@@ -172,6 +172,8 @@ export interface Observation {
   readonly standing: Policy;
   /** Why the policy can't be carried out with the configured metric servers; null when it can. */
   readonly policyProblem: Problem | null;
+  /** Custom queries that match no series at all. */
+  readonly emptyQueries: readonly { readonly signal: string; readonly query: string }[];
   readonly desired: { readonly revision: string; readonly hash: string };
   readonly revisions: readonly RevisionView[];
   readonly stableService: ServiceView | null;

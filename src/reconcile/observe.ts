@@ -5,10 +5,11 @@ import { resolvePolicy } from '../api/defaults.ts';
 import type { Policy, PolicyResult } from '../api/defaults.ts';
 import { FINALIZER } from '../api/names.ts';
 import type { X0ttaDeployment } from '../api/schema.ts';
-import type { Observation, ServiceView } from '../core/model.ts';
+import type { Observation, Problem, ServiceView } from '../core/model.ts';
+import { cut } from '../core/text.ts';
 import type { ClusterCache, ClusterWrites, Service } from '../kube/port.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { EvidencePort } from '../sources/port.ts';
+import type { EvidencePort, QueryReport } from '../sources/port.ts';
 import type { TrafficProvider, TrafficTarget } from '../traffic/port.ts';
 import { serviceName } from './manifests.ts';
 import type { ObjectMemory } from './memory.ts';
@@ -51,6 +52,8 @@ export async function observe(
   const services = await readServices(object, memory, ports);
   const target = trafficTarget(object);
   const routes = traffic.read(target);
+  const signals = policy.kind === 'ok' ? policy.policy.signals : [];
+  const reports = evidence.checkQueries(key, server, signals);
   return {
     nowMs,
     metricsNowMs: evidence.nowMs(server),
@@ -59,7 +62,11 @@ export async function observe(
     hasFinalizer: metadata.finalizers?.includes(FINALIZER) ?? false,
     policy,
     standing: standingPolicy(policy, object, memory),
-    policyProblem: policy.kind === 'ok' ? evidence.problemOf(server, policy.policy.signals) : null,
+    policyProblem:
+      policy.kind === 'ok'
+        ? (evidence.problemOf(server, policy.policy.signals) ?? problemOfQueries(reports))
+        : null,
+    emptyQueries: reports.filter(({ kind }) => kind === 'empty'),
     desired: memory.desiredOf(object),
     revisions: [...pods].map(([replicaSet, own]) =>
       views.revisionView(replicaSet, own, (uid) => memory.imageFailingSince(uid)),
@@ -76,6 +83,16 @@ export async function observe(
     action: parseAction(metadata.annotations),
     evidence: evidence.read(key),
     replicaSetProblem: memory.problemOf(memory.desiredOf(object).revision, nowMs),
+  };
+}
+
+function problemOfQueries(reports: readonly QueryReport[]): Problem | null {
+  const refused = reports.find(({ kind }) => kind === 'refused');
+  if (refused === undefined) return null;
+  const { signal, query, message } = refused;
+  return {
+    reason: 'InvalidQuery',
+    message: cut(`spec.signals[${signal}].query: ${message} The query is: ${query}`),
   };
 }
 

@@ -54,6 +54,7 @@ export function createReconciler(ports: ReconcilePorts): Reconciler {
       if (object === undefined) {
         memories.delete(key);
         ports.evidence.forget(key);
+        ports.evidence.release(key);
         return { result: 'done', lookAgainMs: null, urgent: false };
       }
       const { uid } = object.metadata;

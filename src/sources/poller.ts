@@ -72,6 +72,12 @@ export function createPoller(options: PollerOptions): Poller {
     judged: () => [...servers.values()].flatMap((server) => server.judged()),
     nowMs: (name) => serverOf(name)?.nowMs() ?? clock.nowMs(),
     problemOf: (name, signals) => problemOf(name, signals, options),
+    checkQueries: (key, name, signals) => {
+      const place = serverOf(name);
+      for (const server of servers.values()) if (server !== place) server.checks.forget(key);
+      return place?.checks.check(key, signals) ?? [];
+    },
+    release: (key) => servers.forEach((server) => server.checks.forget(key)),
     onInteresting: (next) => {
       listener = next;
     },

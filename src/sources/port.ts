@@ -66,6 +66,15 @@ export interface ServerSettings {
   readonly matchers: Readonly<Record<string, string>>;
 }
 
+/** What is wrong with a query that a user wrote. */
+export interface QueryReport {
+  readonly signal: string;
+  readonly query: string;
+  /** refused: the server can't carry it out. empty: it matches nothing at all. */
+  readonly kind: 'refused' | 'empty';
+  readonly message: string;
+}
+
 /** Hears that an object is worth a pass; urgent when a hold on a rollback limit may be complete. */
 export type InterestListener = (key: string, interest: { readonly urgent: boolean }) => void;
 
@@ -85,6 +94,16 @@ export interface EvidencePort {
   nowMs(server: string | null): number;
   /** Why the signals can't be judged with a server as it is configured; null when they can. */
   problemOf(server: string | null, signals: readonly ResolvedSignal[]): Problem | null;
+  /**
+   * Has an object's custom queries tried, within one poll, and returns what is known to be wrong
+   * with them. `release` ends it.
+   */
+  checkQueries(
+    key: string,
+    server: string | null,
+    signals: readonly ResolvedSignal[],
+  ): readonly QueryReport[];
+  release(key: string): void;
   /** Sets the one listener. */
   onInteresting(listener: InterestListener): void;
 }

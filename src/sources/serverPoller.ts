@@ -9,6 +9,7 @@ import type { Log } from '../runtime/log.ts';
 import { lookAtFleet, lookBack } from './look.ts';
 import type { Server, Subject } from './look.ts';
 import type { InterestListener } from './port.ts';
+import { QueryChecks } from './queryChecks.ts';
 import { gridCeil, gridFloor } from './windows.ts';
 
 export interface ServerPollerOptions extends Server {
@@ -47,6 +48,8 @@ const missingPointMs = 1_000;
 const slowShare = 0.1;
 
 export class ServerPoller {
+  /** The queries of users, tried when they are new. */
+  readonly checks = new QueryChecks();
   readonly #options: ServerPollerOptions;
   readonly #watched = new Map<string, Watched>();
   readonly #due = new Set<Watched>();
@@ -151,7 +154,17 @@ export class ServerPoller {
       log(slow ? 'warn' : 'info', message, { server: settings.name, tookMs: Math.round(tookMs) });
     }
     this.#slowed = slow;
-    this.#pollAfter(Math.max(0, (slow ? 2 : 1) * intervalMs - tookMs));
+    await this.#tryQueries();
+    const passedMs = clock.monotonicMs() - beganMs;
+    this.#pollAfter(Math.max(0, (slow ? 2 : 1) * intervalMs - passedMs));
+  }
+
+  async #tryQueries(): Promise<void> {
+    const { clock, source, tell } = this.#options;
+    const ask = (query: string): ReturnType<typeof source.instant> =>
+      source.instant(query, source.nowMs());
+    const news = await this.checks.run(clock.monotonicMs(), ask);
+    for (const key of news) tell(key, { urgent: false });
   }
 
   /** The newest points of all; then the whole hold of those to whom it matters. */

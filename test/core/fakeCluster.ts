@@ -130,6 +130,7 @@ export class FakeCluster {
       policy,
       standing: this.policy,
       policyProblem: null,
+      emptyQueries: [],
       desired: { revision: desired, hash: `hash-${desired}` },
       revisions: [...this.revisions.values()].map((revision) => this.#view(revision)),
       stableService: this.#service('stable'),

@@ -75,6 +75,8 @@ describe('a pass', () => {
         arrivedMs: () => null,
         nowMs: () => 1_000,
         problemOf: () => null,
+        checkQueries: () => [],
+        release: () => undefined,
         onInteresting: () => undefined,
       },
       clock: { nowMs: () => 1_000, monotonicMs: () => 0, setTimer: () => () => undefined },

@@ -94,6 +94,45 @@ describe('the poller', () => {
     return fromMs;
   };
 
+  describe('with queries of the user', () => {
+    const custom = (query: string): readonly ResolvedSignal[] => {
+      const critical = { above: '3' };
+      const result = resolvePolicy(
+        specWith({ signals: [{ name: 'queue', unit: 'count', query, critical }] }),
+      );
+      return result.kind === 'ok' ? result.policy.signals : [];
+    };
+    const kindOf = (key: string, query: string): string | undefined =>
+      poller.checkQueries(key, null, custom(query))[0]?.kind;
+
+    it('tries each once, within a poll, and says what is wrong with it', async () => {
+      expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal(undefined);
+      kindOf('mesh/other', 'nothing_of_that_name');
+      await clock.advance(pollMs);
+      expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal('empty');
+      expect(told.map(({ key }) => key)).to.have.members(['mesh/shop', 'mesh/other']);
+      await clock.advance(10 * pollMs);
+      expect(source.asked.filter(({ query }) => query.includes('nothing'))).to.have.lengthOf(1);
+    });
+
+    it('tries again while the server says nothing of the query', async () => {
+      source.down = true;
+      kindOf('mesh/shop', 'nothing_of_that_name');
+      await clock.advance(2 * pollMs);
+      expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal(undefined);
+      source.down = false;
+      await clock.advance(pollMs);
+      expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal('empty');
+    });
+
+    it('forgets the queries of an object that is gone', async () => {
+      kindOf('mesh/shop', 'nothing_of_that_name');
+      poller.release('mesh/shop');
+      await clock.advance(2 * pollMs);
+      expect(source.asked).to.deep.equal([]);
+    });
+  });
+
   it('asks nothing while there is nobody to watch', async () => {
     await clock.advance(60_000);
     expect(source.asked).to.deep.equal([]);

@@ -126,6 +126,51 @@ describe('judging real traffic', function () {
     expect(parseFloat(incidents?.[0]?.value ?? '')).to.be.within(2, 4);
   });
 
+  it('says at once that a query can’t be parsed, or matches nothing, with its text', async () => {
+    const critical = { above: '1' };
+    const signalsWith = (query: string): object[] => [
+      { name: 'queue', unit: 'count', query, critical },
+    ];
+    await stage.apply(stage.template('v1'), { ...longStep, signals: signalsWith('sum(rate(') });
+    const invalid = await stage.phase('Invalid');
+    const stalled = invalid.conditions?.find(({ type }) => type === 'Stalled');
+    expect(stalled?.reason).to.equal('InvalidQuery');
+    expect(stalled?.message).to.match(/parse error.* The query is: sum\(rate\($/s);
+    const nothing = 'sum by (namespace, replicaset) (no_such_metric)';
+    await stage.apply(stage.template('v1'), { ...longStep, signals: signalsWith(nothing) });
+    const empty = await stage.status('the empty query', ({ conditions }) => {
+      return conditions?.some(({ reason }) => reason === 'QueryEmpty') ?? false;
+    });
+    expect(empty.phase).to.equal('Stable');
+    const evidence = empty.conditions?.find(({ type }) => type === 'EvidenceAvailable');
+    expect(evidence?.message).to.include(nothing);
+  });
+
+  it('takes the traffic back from a canary whose handshakes fail', async () => {
+    await roll('v2', { PQC_FAILURES_PER_SECOND: '1' });
+    const { incidents } = await stage.phase('RolledBack');
+    expect(incidents?.[0]).to.include({
+      alert: 'PQC_HANDSHAKE_FAILURE',
+      signal: 'pqcHandshakeFailures',
+      limit: '> 2 for 1m',
+    });
+  });
+
+  it('takes the traffic back at once from a canary that fell back', async () => {
+    await roll('v2', { PQC_FALLBACK: 'true' });
+    const { incidents } = await stage.phase('RolledBack');
+    expect(incidents?.[0]).to.include({ signal: 'pqcFallback', heldFor: '0s' });
+  });
+
+  it('takes the traffic back from a canary that holds too much memory', async () => {
+    const memory = { name: 'memory', rollback: { above: '300M', for: '6s' } };
+    const availability = { name: 'availability', rollback: { below: '0.01%', for: '6s' } };
+    const change = { ...longStep, signals: [memory, availability] };
+    await roll('v2', { MEMORY_MB_PER_SECOND: '60', MEMORY_MAX_MB: '400' }, change);
+    const { incidents } = await stage.phase('RolledBack');
+    expect(incidents?.[0]).to.include({ alert: 'MEMORY_EXHAUSTION', signal: 'memory' });
+  });
+
   it('scenario 5: forgives a breach that is over before its hold', async () => {
     await roll('v2', { ...bad, ERROR_AFTER_SECONDS: '8', ERROR_FOR_SECONDS: '3' });
     const breached = await stage.status('a level above warning', ({ signals }) => {
