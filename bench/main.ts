@@ -28,7 +28,12 @@ async function fleet(count: number): Promise<readonly Row[]> {
   const bench = await startBench(5);
   try {
     const operator = await bench.startOperator();
-    const measured = await measureFleet(bench, operator, count, count === 1_000 ? 540 : 60);
+    const measured = await measureFleet(
+      bench,
+      operator,
+      count,
+      Number(process.env['WARM'] ?? (count === 1_000 ? 540 : 60)),
+    );
     const burst = count === 1_000 ? await measureBurst(bench, measured.members) : [];
     await removeFleet(bench, measured.members);
     await measured.operator.stop();

@@ -2,6 +2,7 @@
 // take to lose their traffic when they breach in the same second.
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { request } from 'undici';
 import type { OperatorHandle } from '../test/cluster/operator.ts';
 import { waitFor } from '../test/cluster/process.ts';
 import type { Bench, Write } from './bench.ts';
@@ -29,6 +30,18 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / clockTicks;
 }
 
+/** What of the resident memory is the heap's, for whoever looks for the rest. */
+async function sayHeap({ url }: OperatorHandle): Promise<void> {
+  const answer = await request(`${url}/metrics`);
+  const text = await answer.body.text();
+  const names = /^nodejs_(?:heap_size_total|heap_size_used|external_memory)_bytes (\d+)/gm;
+  const found = [...text.matchAll(names)].map(([line]) => {
+    const [name = '', bytes = '0'] = line.split(' ');
+    return `${name.slice('nodejs_'.length, -'_bytes'.length)} ${Math.round(Number(bytes) / 2 ** 20)} MiB`;
+  });
+  say(found.join(', '));
+}
+
 function isWrite({ user, resource }: Write): boolean {
   return user.endsWith(':x0tta') && resource !== 'leases';
 }
@@ -52,6 +65,7 @@ async function rowsAtRest(
   const perInterval = asked / (watchedSeconds / pollSeconds);
   const writes = bench.newWrites().filter(isWrite).length;
   const memory = residentMiB(operator.pid);
+  await sayHeap(operator);
   const isLimited = count === 1_000;
   const row = (what: string, unit: string, value: number, text: string, holds: boolean): Row => ({
     part: 'c',

@@ -81,17 +81,17 @@ export const WRITTEN_NAMES: readonly WrittenName[] = [
   },
   annotation(
     ROLLOUT_ANNOTATION,
-    'HTTPRoute',
+    'HTTPRoute, GRPCRoute',
     'Rollout that has weight on the route: `<UID of the object>/<revision>/<attempt>`.',
   ),
   annotation(
     VERDICT_ANNOTATION,
-    'HTTPRoute, ReplicaSet',
+    'HTTPRoute, GRPCRoute, ReplicaSet',
     '`none`, or `rejected` once the rollback was decided.',
   ),
   annotation(
     INCIDENT_ANNOTATION,
-    'HTTPRoute, ReplicaSet',
+    'HTTPRoute, GRPCRoute, ReplicaSet',
     'Incident behind the verdict as JSON, so that a lost status can be written again.',
   ),
   annotation(HASH_ANNOTATION, 'ReplicaSet', 'SHA-256 of the template, 64 hexadecimal digits.'),

@@ -27,6 +27,7 @@ export type SpecInput = DeepReadonly<z.input<typeof specSchema>>;
 export type Template = DeepReadonly<z.infer<typeof templateSchema>>;
 export type SignalSpec = DeepReadonly<z.infer<typeof signalSchema>>;
 export type LimitSpec = DeepReadonly<z.infer<typeof limitSchema>>;
+export type RouteKind = RouteSpec['kind'];
 export type RouteSpec = NonNullable<Spec['traffic']['gatewayAPI']>['routes'][number];
 export type Unit = NonNullable<SignalSpec['unit']>;
 export type NoDataPolicy = NonNullable<SignalSpec['noData']>;

@@ -148,7 +148,7 @@ const canarySchema = z
 
 const routeSchema = z
   .object({
-    kind: z.enum(['HTTPRoute']).describe('Kind of the route.'),
+    kind: z.enum(['HTTPRoute', 'GRPCRoute']).describe('Kind of the route.'),
     name: named(SUBDOMAIN, 253).describe('Name of the route, in the namespace of the object.'),
   })
   .describe('A route whose rules name both services of the object.');

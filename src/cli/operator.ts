@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { API_VERSION, FIELD_MANAGER, KIND } from '../api/names.ts';
 import { phaseSchema } from '../api/status.ts';
-import { createClusterWatch } from '../kube/cluster.ts';
+import { createClusterWatch, servedRouteKinds } from '../kube/cluster.ts';
 import type { ClusterWatch } from '../kube/cluster.ts';
 import { loadConnection } from '../kube/config.ts';
 import { createEventRecorder } from '../kube/events.ts';
@@ -187,7 +187,13 @@ async function run(flags: Flags): Promise<void> {
   const queue = createWorkQueue({ clock, random, log, ...queueLimits });
   const onChange = (key: string, urgent: boolean): void =>
     queue.add(key, { priority: urgent ? 'urgent' : 'normal' });
-  const watch = createClusterWatch({ client, clock, random, log, onChange });
+  const routeKinds = await servedRouteKinds(client);
+  if (routeKinds.length < 2) {
+    log('warn', 'not every kind of route is served, and what is not is not watched', {
+      served: routeKinds,
+    });
+  }
+  const watch = createClusterWatch({ client, clock, random, log, onChange, routeKinds });
   poller.onInteresting((key, { urgent }) => onChange(key, urgent));
   const recorder = createEventRecorder({ client, clock, log, reportingInstance: hostname() });
   const reconciler = createRooms({ client, watch, poller, recorder, metrics, log });
@@ -237,7 +243,7 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
   return createReconciler({
     cache,
     writes: createWrites({ client, ...stores }),
-    traffic: createGatewayApi({ client, store: stores.routes, clock }),
+    traffic: createGatewayApi({ client, stores: stores.routes, clock }),
     evidence: poller,
     clock,
     events: eventPort(recorder),

@@ -1,7 +1,7 @@
 // What one pass sees (Observation) and what it wants done (Command). Shapes only: observe.ts fills
 // the first, decide.ts turns it into the second, act.ts carries that out.
 import type { ParsedAction } from '../api/actions.ts';
-import type { Incident, X0ttaDeployment } from '../api/schema.ts';
+import type { Incident, RouteKind, X0ttaDeployment } from '../api/schema.ts';
 import type { Policy, PolicyResult } from '../api/defaults.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { RevisionEvidence } from './evidence.ts';
@@ -138,7 +138,7 @@ export interface RolloutMark {
 
 /** One route of spec.traffic as the API server has it. */
 export interface RouteView {
-  readonly kind: 'HTTPRoute';
+  readonly kind: RouteKind;
   readonly name: string;
   readonly uid: string;
   readonly resourceVersion: string;

@@ -1,9 +1,10 @@
 // The caches of everything the operator watches, and which object a change concerns. It starts and
 // stops the watches; what the changes mean is decided elsewhere.
 import { FIELD_MANAGER, KIND, MANAGED_BY_LABEL, OBJECT_LABEL } from '../api/names.ts';
-import type { X0ttaDeployment } from '../api/schema.ts';
+import type { RouteKind, X0ttaDeployment } from '../api/schema.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { isNotFound } from './errors.ts';
 import type { ClusterCache, EndpointSlice, Pod, ReplicaSet, Service } from './port.ts';
 import { createReflector } from './reflector.ts';
 import type { Reflector } from './reflector.ts';
@@ -20,7 +21,7 @@ export interface ClusterStores {
   readonly pods: Store<Pod & KubeObject, 'owner'>;
   readonly services: Store<Service & KubeObject>;
   readonly slices: Store<EndpointSlice & KubeObject, 'service'>;
-  readonly routes: Store<HttpRoute>;
+  readonly routes: Readonly<Record<RouteKind, Store<HttpRoute>>>;
 }
 
 export interface ClusterOptions {
@@ -30,6 +31,8 @@ export interface ClusterOptions {
   readonly log: Log;
   /** Called with the key of each object that a change concerns; urgent when a pod has failed. */
   readonly onChange: (key: string, urgent: boolean) => void;
+  /** The kinds of routes that the API server serves; the others are not watched. */
+  readonly routeKinds: readonly RouteKind[];
 }
 
 export interface ClusterWatch {
@@ -45,7 +48,31 @@ export interface ClusterWatch {
   stop(): Promise<void>;
 }
 
+const routeResources = {
+  HTTPRoute: resources.httpRoutes,
+  GRPCRoute: resources.grpcRoutes,
+} as const;
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+
+/**
+ * Which kinds of routes the API server has; none where the Gateway API is not installed. Asked once:
+ * what is installed later is seen by the next process.
+ */
+export async function servedRouteKinds(client: Pick<KubeClient, 'request'>): Promise<RouteKind[]> {
+  const { group, version } = resources.httpRoutes;
+  interface ResourceList {
+    readonly resources?: readonly { readonly kind: string }[];
+  }
+  try {
+    const path = `/apis/${group}/${version}`;
+    const list = await client.request<ResourceList>({ method: 'GET', path });
+    const served = new Set(list.resources?.map(({ kind }) => kind));
+    return (['HTTPRoute', 'GRPCRoute'] as const).filter((kind) => served.has(kind));
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
+}
 
 export function createClusterWatch(options: ClusterOptions): ClusterWatch {
   const stores = createStores(options.log);
@@ -66,7 +93,7 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
     watch(resources.pods, stores.pods, OBJECT_LABEL),
     watch(resources.services, stores.services, own),
     watch(resources.endpointSlices, stores.slices, own),
-    watch(resources.httpRoutes, stores.routes),
+    ...options.routeKinds.map((kind) => watch(routeResources[kind], stores.routes[kind])),
   ]);
   return {
     stores,
@@ -98,13 +125,13 @@ function createStores(log: Log): ClusterStores {
     pods: store<Pod & KubeObject, 'owner'>({ owner: ownerUids }),
     services: store<Service & KubeObject>({}),
     slices: store({ service: serviceOf }),
-    routes: store<HttpRoute>({}),
+    routes: { HTTPRoute: store<HttpRoute>({}), GRPCRoute: store<HttpRoute>({}) },
   };
 }
 
 function routesOf({ metadata, spec }: X0ttaDeployment & KubeObject): string[] {
   const routes = spec.traffic.gatewayAPI?.routes ?? [];
-  return routes.map(({ name }) => `${metadata.namespace}/${name}`);
+  return routes.map(({ kind, name }) => `${kind} ${metadata.namespace}/${name}`);
 }
 
 function serviceOf({ metadata }: EndpointSlice & KubeObject): string[] {
@@ -135,11 +162,13 @@ function subscribeAll(stores: ClusterStores, onChange: ClusterOptions['onChange'
   stores.slices.subscribe(({ old, current }) => {
     for (const key of serviceKeys(current ?? old)) tellOwner(stores.services.get(key), onChange);
   });
-  stores.routes.subscribe(({ key }) => {
-    for (const { metadata } of stores.deployments.byIndex('route', key)) {
-      onChange(`${metadata.namespace}/${metadata.name}`, false);
-    }
-  });
+  for (const [kind, routes] of Object.entries(stores.routes)) {
+    routes.subscribe(({ key }) => {
+      for (const { metadata } of stores.deployments.byIndex('route', `${kind} ${key}`)) {
+        onChange(`${metadata.namespace}/${metadata.name}`, false);
+      }
+    });
+  }
 }
 
 const nobody: KubeObject = { metadata: { name: '', uid: '', resourceVersion: '0' } };

@@ -96,6 +96,13 @@ export const httpRoutes: GroupVersionResource = {
   kind: 'HTTPRoute',
 };
 
+export const grpcRoutes: GroupVersionResource = {
+  group: 'gateway.networking.k8s.io',
+  version: 'v1',
+  plural: 'grpcroutes',
+  kind: 'GRPCRoute',
+};
+
 /** `group/version`, or the version alone for the core group: an object's `apiVersion`. */
 export function apiVersionOf(gvr: GroupVersionResource): string {
   return gvr.group === '' ? gvr.version : `${gvr.group}/${gvr.version}`;

@@ -1,10 +1,11 @@
-// Traffic by the Gateway API: reads HTTPRoutes from the store or live, and carries the plans of
-// plan.ts out. It retries nothing but what a failed test calls for, and decides no weight.
+// Traffic by the Gateway API: reads HTTPRoutes and GRPCRoutes from stores or live, and carries the
+// plans of plan.ts out. It retries nothing but what a failed test calls for, and decides no weight.
 import { FIELD_MANAGER } from '../api/names.ts';
+import type { RouteKind, RouteSpec } from '../api/schema.ts';
 import type { RouteView } from '../core/model.ts';
 import { carriedBy, sameMark } from '../core/situation.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
-import { httpRoutes, keyOf, resourcePath } from '../kube/resources.ts';
+import { grpcRoutes, httpRoutes, keyOf, resourcePath } from '../kube/resources.ts';
 import type { KubeClient } from '../kube/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { readNotes } from './annotations.ts';
@@ -18,7 +19,7 @@ import type {
   TrafficTarget,
 } from './port.ts';
 
-/** What is needed of the reflected HTTPRoutes; a Store fits. */
+/** What is needed of the reflected routes of a kind; a Store fits. */
 export interface RouteStore {
   get(key: string): HttpRoute | undefined;
   applyOwnWrite(route: HttpRoute): void;
@@ -26,10 +27,11 @@ export interface RouteStore {
 
 export interface GatewayApiOptions {
   readonly client: Pick<KubeClient, 'request'>;
-  readonly store: RouteStore;
+  readonly stores: Readonly<Record<RouteKind, RouteStore>>;
   readonly clock: Pick<Clock, 'nowMs'>;
 }
 
+const resources = { HTTPRoute: httpRoutes, GRPCRoute: grpcRoutes } as const;
 /** New plans that a write may need in one pass, after tests that failed. */
 const MAX_REPLANS = 3;
 
@@ -41,17 +43,17 @@ type Plan = (route: HttpRoute) => RoutePatch;
 
 class GatewayApi implements TrafficProvider {
   readonly #client: Pick<KubeClient, 'request'>;
-  readonly #store: RouteStore;
+  readonly #stores: GatewayApiOptions['stores'];
   readonly #clock: Pick<Clock, 'nowMs'>;
 
-  constructor({ client, store, clock }: GatewayApiOptions) {
+  constructor({ client, stores, clock }: GatewayApiOptions) {
     this.#client = client;
-    this.#store = store;
+    this.#stores = stores;
     this.#clock = clock;
   }
 
   read(target: TrafficTarget): readonly (RouteView | null)[] {
-    return target.routes.map(({ name }) => viewOrNull(this.#stored(target, name), target));
+    return target.routes.map((named) => viewOrNull(this.#stored(target, named), target));
   }
 
   carryOut(
@@ -61,39 +63,40 @@ class GatewayApi implements TrafficProvider {
   ): Promise<readonly RouteOutcome[]> {
     const plan: Plan = (route) => planWeights(route, target.service, desired);
     return Promise.all(
-      target.routes.map(({ name }, index) =>
+      target.routes.map((named, index) =>
         desired.guard === 'raise'
-          ? this.#raise(target, name, views[index] ?? null, desired, plan)
-          : this.#lower(target, name, plan),
+          ? this.#raise(target, named, views[index] ?? null, desired, plan)
+          : this.#lower(target, named, plan),
       ),
     );
   }
 
   release(target: TrafficTarget): Promise<readonly RouteOutcome[]> {
     const plan: Plan = (route) => planRelease(route, target.service, target.uid);
-    return Promise.all(target.routes.map(({ name }) => this.#lower(target, name, plan)));
+    return Promise.all(target.routes.map((named) => this.#lower(target, named, plan)));
   }
 
   async readBack(target: TrafficTarget): Promise<ReadBack> {
     const views = await Promise.all(
-      target.routes.map(async ({ name }) => viewOrNull(await this.#live(target, name), target)),
+      target.routes.map(async (named) => viewOrNull(await this.#live(target, named), target)),
     );
     const carrying = views.filter((view) => view !== null && carriedBy(view) > 0);
     const told = carrying.map((view) => {
       const share = view === null ? 0 : carriedBy(view);
-      return `HTTPRoute ${view?.name ?? ''} gives ${share} % to ${target.service}-canary`;
+      return `${view?.kind} ${view?.name} gives ${share} % to ${target.service}-canary`;
     });
     return { atZero: carrying.length === 0, message: told.join('; '), views };
   }
 
   async #raise(
     target: TrafficTarget,
-    name: string,
+    named: RouteSpec,
     view: RouteView | null,
     desired: DesiredTraffic,
     plan: Plan,
   ): Promise<RouteOutcome> {
-    const route = this.#stored(target, name);
+    const { name } = named;
+    const route = this.#stored(target, named);
     if (route === undefined || view === null) return { kind: 'gone', route: name };
     const objection = objectionToRaise(route, view, target, desired);
     if (objection !== null) return { kind: 'conflict', route: name, message: objection };
@@ -101,59 +104,63 @@ class GatewayApi implements TrafficProvider {
       const services = servicePair(target.service);
       const narrow = narrownessOf(pairsOf(route, services), services);
       if (narrow !== '') throw new Error(narrow);
-      return await this.#carryOutOnce(target, route, plan);
+      return await this.#carryOutOnce(target, named, route, plan);
     } catch (error) {
-      return outcomeOf(error, name);
+      return outcomeOf(error, named);
     }
   }
 
   /**
    * A route that the store lacks is asked for: it may be there by now, with weight for the canary.
    */
-  async #lower(target: TrafficTarget, name: string, plan: Plan): Promise<RouteOutcome> {
+  async #lower(target: TrafficTarget, named: RouteSpec, plan: Plan): Promise<RouteOutcome> {
     try {
-      let route = this.#stored(target, name) ?? (await this.#live(target, name));
+      let route = this.#stored(target, named) ?? (await this.#live(target, named));
       for (let replans = 0; route !== undefined; replans++) {
         try {
-          return await this.#carryOutOnce(target, route, plan);
+          return await this.#carryOutOnce(target, named, route, plan);
         } catch (error) {
           if (!isConflict(error) || replans === MAX_REPLANS) throw error;
         }
-        route = await this.#live(target, name);
+        route = await this.#live(target, named);
       }
-      return { kind: 'gone', route: name };
+      return { kind: 'gone', route: named.name };
     } catch (error) {
-      return outcomeOf(error, name);
+      return outcomeOf(error, named);
     }
   }
 
-  async #carryOutOnce(target: TrafficTarget, route: HttpRoute, plan: Plan): Promise<RouteOutcome> {
-    const { name } = route.metadata;
+  async #carryOutOnce(
+    target: TrafficTarget,
+    { kind, name }: RouteSpec,
+    route: HttpRoute,
+    plan: Plan,
+  ): Promise<RouteOutcome> {
     const patch = plan(route);
     const changed = patch.length > 0;
     if (changed) {
       const written = await this.#client.request<HttpRoute>({
         method: 'PATCH',
-        path: resourcePath(httpRoutes, target.namespace, name),
+        path: resourcePath(resources[kind], target.namespace, name),
         query: { fieldManager: FIELD_MANAGER },
         patch: 'json',
         body: patch,
       });
-      this.#store.applyOwnWrite(written);
+      this.#stores[kind].applyOwnWrite(written);
     }
     return { kind: 'done', route: name, changed, atMs: this.#clock.nowMs() };
   }
 
-  #stored(target: TrafficTarget, name: string): HttpRoute | undefined {
-    return this.#store.get(keyOf(target.namespace, name));
+  #stored(target: TrafficTarget, { kind, name }: RouteSpec): HttpRoute | undefined {
+    return this.#stores[kind].get(keyOf(target.namespace, name));
   }
 
   /** Undefined when there is no such route. */
-  async #live(target: TrafficTarget, name: string): Promise<HttpRoute | undefined> {
-    const path = resourcePath(httpRoutes, target.namespace, name);
+  async #live(target: TrafficTarget, { kind, name }: RouteSpec): Promise<HttpRoute | undefined> {
+    const path = resourcePath(resources[kind], target.namespace, name);
     try {
       const route = await this.#client.request<HttpRoute>({ method: 'GET', path });
-      this.#store.applyOwnWrite(route);
+      this.#stores[kind].applyOwnWrite(route);
       return route;
     } catch (error) {
       if (isNotFound(error)) return undefined;
@@ -173,30 +180,32 @@ function objectionToRaise(
   target: TrafficTarget,
   { mark }: DesiredTraffic,
 ): string | null {
-  const { name, resourceVersion } = route.metadata;
+  const { resourceVersion } = route.metadata;
+  const what = `${view.kind} ${view.name}`;
   if (resourceVersion !== view.resourceVersion) {
-    return `HTTPRoute ${name} changed since the decision`;
+    return `${what} changed since the decision`;
   }
   const notes = readNotes(route.metadata.annotations);
   if (notes.verdict === 'rejected' && sameMark(notes.mark, mark)) {
-    return `HTTPRoute ${name} says that attempt ${mark.attempt} at ${mark.revision} was rejected`;
+    return `${what} says that attempt ${mark.attempt} at ${mark.revision} was rejected`;
   }
   if (pairsOf(route, servicePair(target.service)).length === 0) {
-    return `no rule of HTTPRoute ${name} holds both services of ${target.service}`;
+    return `no rule of ${what} holds both services of ${target.service}`;
   }
   return null;
 }
 
-function outcomeOf(error: unknown, name: string): RouteOutcome {
+function outcomeOf(error: unknown, { kind, name }: RouteSpec): RouteOutcome {
+  const what = `${kind} ${name}`;
   if (isNotFound(error)) return { kind: 'gone', route: name };
   if (isConflict(error)) {
-    const message = `HTTPRoute ${name} changed at the same time: ${error.message}`;
+    const message = `${what} changed at the same time: ${error.message}`;
     return { kind: 'conflict', route: name, message };
   }
   const cause = error instanceof Error ? error : new Error(String(error));
   return {
     kind: 'failed',
     route: name,
-    error: new Error(`HTTPRoute ${name} could not be written: ${cause.message}`, { cause }),
+    error: new Error(`${what} could not be written: ${cause.message}`, { cause }),
   };
 }

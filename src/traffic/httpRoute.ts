@@ -1,5 +1,7 @@
-// An HTTPRoute as the API server returns it, and the view of it that core judges. Writes nothing.
+// An HTTPRoute or GRPCRoute as the API server returns it, and the view of it that core judges. It
+// writes nothing.
 import { FIELD_MANAGER } from '../api/names.ts';
+import type { RouteKind } from '../api/schema.ts';
 import type { PairView, RouteView } from '../core/model.ts';
 import { cut } from '../core/text.ts';
 import type { KubeObject, ObjectMeta } from '../kube/resources.ts';
@@ -41,7 +43,7 @@ export interface ManagedFields {
   readonly fieldsV1?: { readonly 'f:spec'?: { readonly 'f:rules'?: unknown } };
 }
 
-/** gateway.networking.k8s.io/v1 HTTPRoute, as far as it is read here. */
+/** gateway.networking.k8s.io/v1 HTTPRoute or GRPCRoute, which are alike as far as they are read. */
 export interface HttpRoute extends KubeObject {
   readonly metadata: ObjectMeta & { readonly managedFields?: readonly ManagedFields[] };
   readonly spec: {
@@ -113,7 +115,7 @@ export function viewOf(route: HttpRoute, services: ServicePair): RouteView {
   const pairs = pairsOf(route, services);
   const objection = objectionOf(route, pairs, services);
   return {
-    kind: 'HTTPRoute',
+    kind: kindOf(route),
     name,
     uid,
     resourceVersion,
@@ -130,6 +132,10 @@ export function viewOf(route: HttpRoute, services: ServicePair): RouteView {
     lags: objection !== '' && lags(route) && narrownessOf(pairs, services) === '',
     otherManager: otherManagerOf(route),
   };
+}
+
+function kindOf({ kind }: HttpRoute): RouteKind {
+  return kind === 'GRPCRoute' ? kind : 'HTTPRoute';
 }
 
 /** Why weights on the route can't be counted on, by the gateways or by us; '' when they can. */

@@ -1,4 +1,4 @@
-// What to write on one HTTPRoute, as a JSON patch (RFC 6902) that touches the pair's weights and
+// What to write on one route, as a JSON patch (RFC 6902) that touches the pair's weights and
 // the operator's annotations and nothing else. Pure: it reads the route that it is given.
 import { INCIDENT_ANNOTATION, ROLLOUT_ANNOTATION, VERDICT_ANNOTATION } from '../api/names.ts';
 import { sameMark } from '../core/situation.ts';

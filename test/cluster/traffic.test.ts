@@ -1,4 +1,5 @@
 // The Gateway API provider on a real API server, by the suite that its fake is held to as well.
+import type { RouteKind } from '../../src/api/schema.ts';
 import { loadConnection } from '../../src/kube/config.ts';
 import { Store } from '../../src/kube/store.ts';
 import { createTransport } from '../../src/kube/transport.ts';
@@ -27,18 +28,27 @@ describe('on a real API server', () => {
 
   after(() => client.close());
 
-  describeTrafficProvider(
-    'gatewayApi',
-    () => here,
-    async () => {
-      here = { ...target, namespace: await freshNamespace(cluster, 'traffic') };
-      return worldOf(cluster, client, here.namespace);
-    },
-  );
+  for (const kind of ['HTTPRoute', 'GRPCRoute'] as const) {
+    describeTrafficProvider(
+      `gatewayApi of ${kind}s`,
+      kind,
+      () => here,
+      async () => {
+        here = { ...target, namespace: await freshNamespace(cluster, 'traffic') };
+        return worldOf(cluster, client, here.namespace, kind);
+      },
+    );
+  }
 });
 
-function worldOf(cluster: Cluster, client: KubeTransport, namespace: string): TrafficWorld {
-  const folder = `/apis/gateway.networking.k8s.io/v1/namespaces/${namespace}/httproutes`;
+function worldOf(
+  cluster: Cluster,
+  client: KubeTransport,
+  namespace: string,
+  kind: RouteKind,
+): TrafficWorld {
+  const plural = `${kind.toLowerCase()}s`;
+  const folder = `/apis/gateway.networking.k8s.io/v1/namespaces/${namespace}/${plural}`;
   const store = new Store<HttpRoute>({
     onListenerError: (error) => {
       throw error;
@@ -46,12 +56,16 @@ function worldOf(cluster: Cluster, client: KubeTransport, namespace: string): Tr
   });
   const routes = (): Promise<readonly HttpRoute[]> => cluster.client.list<HttpRoute>(folder);
   return {
-    provider: createGatewayApi({ client, store, clock: systemClock }),
+    provider: createGatewayApi({
+      client,
+      stores: { HTTPRoute: store, GRPCRoute: store },
+      clock: systemClock,
+    }),
     async write(name, weights) {
       const spec = { rules: rulesOf(weights) };
       const there = (await routes()).some(({ metadata }) => metadata.name === name);
       const apiVersion = 'gateway.networking.k8s.io/v1';
-      const body = { apiVersion, kind: 'HTTPRoute', metadata: { name, namespace }, spec };
+      const body = { apiVersion, kind, metadata: { name, namespace }, spec };
       if (there) await cluster.client.patch(`${folder}/${name}`, { spec });
       else await cluster.client.create(folder, body);
     },

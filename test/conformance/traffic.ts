@@ -1,6 +1,7 @@
 // What every router's provider must do, whatever it writes to: the suite runs against a world that
 // makes routes, lets another writer at them, and says what they carry.
 import { expect } from 'chai';
+import type { RouteKind } from '../../src/api/schema.ts';
 import type { RouteView } from '../../src/core/model.ts';
 import { carriedBy } from '../../src/core/situation.ts';
 import type { RouteOutcome, TrafficProvider, TrafficTarget } from '../../src/traffic/port.ts';
@@ -31,6 +32,7 @@ export interface TrafficWorld {
 /** Defines the suite; `setUp` makes a new, empty world for each test. */
 export function describeTrafficProvider(
   name: string,
+  kind: RouteKind,
   targetOf: () => TrafficTarget,
   setUp: () => Promise<TrafficWorld>,
 ): void {
@@ -40,12 +42,12 @@ export function describeTrafficProvider(
 
     beforeEach(async () => {
       world = await setUp();
-      target = { ...targetOf(), routes: [{ kind: 'HTTPRoute', name: 'web' }] };
+      target = { ...targetOf(), routes: [{ kind, name: 'web' }] };
     });
 
     const twoRoutes = (): TrafficTarget => ({
       ...target,
-      routes: [...target.routes, { kind: 'HTTPRoute', name: 'admin' }],
+      routes: [...target.routes, { kind, name: 'admin' }],
     });
     const raise = (percent: number, where = target): Promise<readonly RouteOutcome[]> =>
       world.provider.carryOut(where, world.provider.read(where), {

@@ -7,7 +7,8 @@ import type { HttpRoute } from '../../src/traffic/httpRoute.ts';
 import type { PatchOperation } from '../../src/traffic/plan.ts';
 import { applyPatch, PatchError } from './jsonPatch.ts';
 
-const folder = '/apis/gateway.networking.k8s.io/v1/namespaces/mesh/httproutes/';
+const folders =
+  /^\/apis\/gateway\.networking\.k8s\.io\/v1\/namespaces\/mesh\/(?:http|grpc)routes\//;
 
 export class FakeRoutes implements Pick<KubeClient, 'request'> {
   readonly store = new Store<HttpRoute>({
@@ -70,8 +71,8 @@ export class FakeRoutes implements Pick<KubeClient, 'request'> {
   }
 
   #answer(request: KubeRequest): HttpRoute {
-    if (!request.path.startsWith(folder)) throw new Error(`unexpected path ${request.path}`);
-    const name = request.path.slice(folder.length);
+    if (!folders.test(request.path)) throw new Error(`unexpected path ${request.path}`);
+    const name = request.path.replace(folders, '');
     const what = `${request.method} ${name}`;
     this.requests.push(what);
     this.onRequest(what);

@@ -21,7 +21,11 @@ function rulesOf(weights: RouteWeights | 'none') {
 function worldOf(routes: FakeRoutes): TrafficWorld {
   const { store } = routes;
   return {
-    provider: createGatewayApi({ client: routes, store, clock: { nowMs: () => 5 } }),
+    provider: createGatewayApi({
+      client: routes,
+      stores: { HTTPRoute: store, GRPCRoute: store },
+      clock: { nowMs: () => 5 },
+    }),
     async write(name, weights) {
       const rules = rulesOf(weights);
       if (routes.live(name) === undefined) routes.write(routeOf(rules, undefined, name));
@@ -41,11 +45,14 @@ function worldOf(routes: FakeRoutes): TrafficWorld {
   };
 }
 
-describeTrafficProvider(
-  'gatewayApi',
-  () => target,
-  async () => worldOf(new FakeRoutes()),
-);
+for (const kind of ['HTTPRoute', 'GRPCRoute'] as const) {
+  describeTrafficProvider(
+    `gatewayApi of ${kind}s`,
+    kind,
+    () => target,
+    async () => worldOf(new FakeRoutes()),
+  );
+}
 
 describe('gatewayApi', () => {
   let routes: FakeRoutes;
