@@ -55,8 +55,8 @@ const routeResources = {
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
 /**
- * Which kinds of routes the API server has; none where the Gateway API is not installed. Asked once:
- * what is installed later is seen by the next process.
+ * Which kinds of routes the API server has; none where the Gateway API is not installed. Asked
+ * once: what is installed later is seen by the next process.
  */
 export async function servedRouteKinds(client: Pick<KubeClient, 'request'>): Promise<RouteKind[]> {
   const { group, version } = resources.httpRoutes;
@@ -84,7 +84,7 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
     labelSelector?: string,
   ): readonly [string, Reflector] => [
     resource.plural,
-    createReflector<T>({ ...options, resource, store, labelSelector }),
+    createReflector<T>({ ...options, resource, store, labelSelector, streamsLists: true }),
   ];
   const own = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
   const reflectors = new Map<string, Reflector>([

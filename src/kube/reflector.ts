@@ -19,8 +19,10 @@ import {
   type GroupVersionResource,
   type KubeObject,
 } from './resources.ts';
+import type { ObjectMeta } from './resources.ts';
 import type { Store } from './store.ts';
 import type { KubeClient } from './transport.ts';
+import type { WatchEventType } from './watchStream.ts';
 
 export interface ReflectorOptions<T extends KubeObject> {
   readonly client: KubeClient;
@@ -30,6 +32,11 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly labelSelector?: string | undefined;
   readonly store: Pick<Store<T>, 'replace' | 'applyEvent' | 'applyDeletion' | 'applyBookmark'>;
   readonly clock: Clock;
+  /**
+   * Lists come as the beginning of a watch (WatchList), which spares both sides one large answer;
+   * from a server that does not know it, in pages.
+   */
+  readonly streamsLists: boolean;
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly log: Log;
@@ -75,8 +82,11 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   readonly #stop = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   #isSynced = false;
+  #streams: boolean;
   #state: ReflectorState = initialState;
   #pages: T[] = [];
+  /** What a streamed list has brought so far, by UID. */
+  readonly #initial = new Map<string, T>();
   #running: Promise<void> | undefined;
   /** Aborts the step under way, for a list that is wanted now. */
   #interrupt = new AbortController();
@@ -84,6 +94,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
+    this.#streams = options.streamsLists;
     this.#path = resourcePath(options.resource, options.namespace);
     // Nobody has to wait for the first list: then its failing to come is no error of anybody's.
     this.#synced.promise.catch(() => undefined);
@@ -134,7 +145,9 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   #step(state: Exclude<ReflectorState, { readonly type: 'stopped' }>): Promise<ReflectorInput> {
     switch (state.type) {
       case 'listing':
-        return this.#list(state.continueToken);
+        return this.#streams && state.continueToken === undefined
+          ? this.#streamList()
+          : this.#list(state.continueToken);
       case 'watching':
         return this.#watch(state.resourceVersion);
       case 'waiting':
@@ -164,20 +177,51 @@ class ListWatcher<T extends KubeObject> implements Reflector {
       if (next !== undefined && next !== '') {
         return { type: 'paged', continueToken: next, resourceVersion };
       }
-      this.#options.store.replace(this.#pages, resourceVersion);
-      this.#pages = [];
-      this.#isSynced = true;
-      this.#synced.resolve();
-      this.#relisted?.resolve();
-      this.#relisted = undefined;
-      return { type: 'paged', continueToken: undefined, resourceVersion };
+      return this.#listed(resourceVersion);
     } catch (error) {
       return { type: 'listFailed', error: asKubeError(error) };
     }
   }
 
-  async #watch(from: string): Promise<ReflectorInput> {
-    const { client, clock, random, store } = this.#options;
+  /** The list is whole. */
+  #listed(resourceVersion: string): Extract<ReflectorInput, { readonly type: 'paged' }> {
+    this.#options.store.replace(this.#pages, resourceVersion);
+    this.#pages = [];
+    this.#isSynced = true;
+    this.#synced.resolve();
+    this.#relisted?.resolve();
+    this.#relisted = undefined;
+    return { type: 'paged', continueToken: undefined, resourceVersion };
+  }
+
+  /** A consistent list as the beginning of the watch that goes on after it. */
+  async #streamList(): Promise<ReflectorInput> {
+    this.#initial.clear();
+    const ended = await this.#watchFrom('0', {
+      sendInitialEvents: 'true',
+      resourceVersionMatch: 'NotOlderThan',
+    });
+    if (ended.type !== 'watchEnded' || this.#state.type === 'watching') return ended;
+    const { error } = ended;
+    if (error === undefined || error.status === 0 || error.kind === 'retryable') {
+      const message = `${this.#path}: the watch ended before the list was whole`;
+      const cut = new KubeError(message, { kind: 'retryable', status: 0, reason: 'Malformed' });
+      return { type: 'listFailed', error: error ?? cut };
+    }
+    this.#options.log('info', 'the server streams no lists; they are read in pages', {
+      path: this.#path,
+      error: error.message,
+    });
+    this.#streams = false;
+    return this.#list(undefined);
+  }
+
+  #watch(from: string): Promise<ReflectorInput> {
+    return this.#watchFrom(from, { resourceVersion: from });
+  }
+
+  async #watchFrom(from: string, query: Readonly<Record<string, string>>): Promise<ReflectorInput> {
+    const { client, clock, random } = this.#options;
     const { signal } = this.#interrupt;
     const seconds = WATCH_MIN_SECONDS + random() * (WATCH_MAX_SECONDS - WATCH_MIN_SECONDS);
     const startedAtMs = clock.monotonicMs();
@@ -187,17 +231,19 @@ class ListWatcher<T extends KubeObject> implements Reflector {
       this.#path,
       {
         ...this.#selector(),
-        resourceVersion: from,
+        ...query,
         allowWatchBookmarks: 'true',
         timeoutSeconds: String(Math.floor(seconds)),
       },
       (type, object) => {
         if (signal.aborted) return;
-        resourceVersion = laterVersion(resourceVersion, versionIn(object));
         received = true;
-        if (type === 'BOOKMARK') store.applyBookmark(resourceVersion);
-        else if (type === 'DELETED') store.applyDeletion(this.#read(object));
-        else store.applyEvent(this.#read(object));
+        if (this.#state.type === 'listing') {
+          this.#takeInitial(type, object);
+          if (this.#state.type === 'listing') return;
+        }
+        resourceVersion = laterVersion(resourceVersion, versionIn(object));
+        this.#take(type, object, resourceVersion);
       },
       signal,
     );
@@ -205,6 +251,28 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     const useful = received || clock.monotonicMs() - startedAtMs >= USEFUL_WATCH_MS;
     const error = end.type === 'failed' ? end.error : undefined;
     return { type: 'watchEnded', resourceVersion, useful, received, error };
+  }
+
+  #take(type: WatchEventType, object: unknown, resourceVersion: string): void {
+    const { store } = this.#options;
+    if (type === 'BOOKMARK') store.applyBookmark(resourceVersion);
+    else if (type === 'DELETED') store.applyDeletion(this.#read(object));
+    else store.applyEvent(this.#read(object));
+  }
+
+  /** Objects come in any order, until a bookmark says that these were all. */
+  #takeInitial(type: WatchEventType, object: unknown): void {
+    if (type === 'BOOKMARK') {
+      if (endsInitialEvents(object)) {
+        this.#pages = [...this.#initial.values()];
+        this.#initial.clear();
+        this.#state = nextState(this.#state, this.#listed(versionIn(object)));
+      }
+      return;
+    }
+    const read = this.#read(object);
+    if (type === 'DELETED') this.#initial.delete(read.metadata.uid);
+    else this.#initial.set(read.metadata.uid, read);
   }
 
   async #wait(
@@ -245,6 +313,11 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     const { resource } = this.#options;
     return { apiVersion: apiVersionOf(resource), kind: resource.kind, ...value } as T;
   }
+}
+
+function endsInitialEvents(object: unknown): boolean {
+  const { metadata } = object as { readonly metadata?: ObjectMeta };
+  return metadata?.annotations?.['k8s.io/initial-events-end'] === 'true';
 }
 
 /** Versions of one watch only grow; one that doesn't comes from a server that was put back. */

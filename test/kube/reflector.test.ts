@@ -64,6 +64,7 @@ describe('reflector', () => {
       labelSelector: 'app=x',
       store,
       clock,
+      streamsLists: false,
       random: () => 0.5,
       log: () => undefined,
     });
@@ -336,6 +337,7 @@ describe('reflector', () => {
       resource: pods,
       store,
       clock,
+      streamsLists: false,
       random: () => 0.5,
       log: () => undefined,
     });
@@ -367,6 +369,7 @@ describe('reflector', () => {
       resource: pods,
       store,
       clock,
+      streamsLists: false,
       random: () => 0.5,
       log: () => undefined,
     });
