@@ -11,6 +11,7 @@ import type { Reflector } from './reflector.ts';
 import * as resources from './resources.ts';
 import type { GroupVersionResource, KubeObject } from './resources.ts';
 import { ownerUids, Store } from './store.ts';
+import * as trim from './trim.ts';
 import type { Indexer } from './store.ts';
 import type { KubeClient } from './transport.ts';
 import type { HttpRoute } from '../traffic/httpRoute.ts';
@@ -81,19 +82,22 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
   const watch = <T extends KubeObject, I extends string>(
     resource: GroupVersionResource,
     store: Store<T, I>,
+    keep: (object: T) => T,
     labelSelector?: string,
   ): readonly [string, Reflector] => [
     resource.plural,
-    createReflector<T>({ ...options, resource, store, labelSelector, streamsLists: true }),
+    createReflector<T>({ ...options, resource, store, keep, labelSelector, streamsLists: true }),
   ];
   const own = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
   const reflectors = new Map<string, Reflector>([
-    watch(resources.x0ttaDeployments, stores.deployments),
-    watch(resources.replicaSets, stores.replicaSets, OBJECT_LABEL),
-    watch(resources.pods, stores.pods, OBJECT_LABEL),
-    watch(resources.services, stores.services, own),
-    watch(resources.endpointSlices, stores.slices, own),
-    ...options.routeKinds.map((kind) => watch(routeResources[kind], stores.routes[kind])),
+    watch(resources.x0ttaDeployments, stores.deployments, trim.trimDeployment),
+    watch(resources.replicaSets, stores.replicaSets, trim.trimReplicaSet, OBJECT_LABEL),
+    watch(resources.pods, stores.pods, trim.trimPod, OBJECT_LABEL),
+    watch(resources.services, stores.services, trim.trimService, own),
+    watch(resources.endpointSlices, stores.slices, trim.trimSlice, own),
+    ...options.routeKinds.map((kind) =>
+      watch(routeResources[kind], stores.routes[kind], trim.trimRoute),
+    ),
   ]);
   return {
     stores,
@@ -117,15 +121,16 @@ function createStores(log: Log): ClusterStores {
     log('error', 'a listener of a cache failed', { error: String(error) });
   const uid = (object: KubeObject): string[] => [object.metadata.uid];
   const store = <T extends KubeObject, I extends string = never>(
+    keep: (object: T) => T,
     indexers: Readonly<Record<I, Indexer<T>>>,
-  ): Store<T, I> => new Store<T, I>({ indexers, onListenerError });
+  ): Store<T, I> => new Store<T, I>({ keep, indexers, onListenerError });
   return {
-    deployments: store({ uid, route: routesOf }),
-    replicaSets: store<ReplicaSet & KubeObject, 'owner' | 'uid'>({ owner: ownerUids, uid }),
-    pods: store<Pod & KubeObject, 'owner'>({ owner: ownerUids }),
-    services: store<Service & KubeObject>({}),
-    slices: store({ service: serviceOf }),
-    routes: { HTTPRoute: store<HttpRoute>({}), GRPCRoute: store<HttpRoute>({}) },
+    deployments: store(trim.trimDeployment, { uid, route: routesOf }),
+    replicaSets: store(trim.trimReplicaSet, { owner: ownerUids, uid }),
+    pods: store(trim.trimPod, { owner: ownerUids }),
+    services: store(trim.trimService, {}),
+    slices: store(trim.trimSlice, { service: serviceOf }),
+    routes: { HTTPRoute: store(trim.trimRoute, {}), GRPCRoute: store(trim.trimRoute, {}) },
   };
 }
 

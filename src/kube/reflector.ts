@@ -31,6 +31,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
   readonly store: Pick<Store<T>, 'replace' | 'applyEvent' | 'applyDeletion' | 'applyBookmark'>;
+  /** What is kept of an object while its list is under way; all of it when left out. */
+  readonly keep?: (object: T) => T;
   readonly clock: Clock;
   /**
    * Lists come as the beginning of a watch (WatchList), which spares both sides one large answer;
@@ -310,8 +312,9 @@ class ListWatcher<T extends KubeObject> implements Reflector {
         reason: 'Malformed',
       });
     }
-    const { resource } = this.#options;
-    return { apiVersion: apiVersionOf(resource), kind: resource.kind, ...value } as T;
+    const { resource, keep } = this.#options;
+    const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, ...value } as T;
+    return keep === undefined ? object : keep(object);
   }
 }
 

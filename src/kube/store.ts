@@ -17,6 +17,8 @@ export type StoreListener<T> = (change: StoreChange<T>) => void;
 export type Indexer<T> = (object: T) => readonly string[];
 
 export interface StoreOptions<T, I extends string> {
+  /** What is kept of an object; all but managedFields when left out. */
+  readonly keep?: (object: T) => T;
   readonly indexers?: Readonly<Record<I, Indexer<T>>>;
   /** Told of a listener's exception; the other listeners are called all the same. */
   readonly onListenerError: (error: unknown) => void;
@@ -37,11 +39,13 @@ export class Store<T extends KubeObject, I extends string = never> {
   readonly #indexes = new Map<I, Map<string, Set<string>>>();
   readonly #listeners = new Set<StoreListener<T>>();
   readonly #onListenerError: (error: unknown) => void;
+  readonly #keep: (object: T) => T;
   /** Everything the server did up to here has been seen, by a list or in a watch. */
   #seenVersion = 0n;
 
   constructor(options: StoreOptions<T, I>) {
     this.#onListenerError = options.onListenerError;
+    this.#keep = options.keep ?? withoutManagers;
     this.#indexers = new Map(Object.entries(options.indexers ?? {}) as [I, Indexer<T>][]);
     for (const name of this.#indexers.keys()) this.#indexes.set(name, new Map());
   }
@@ -134,7 +138,7 @@ export class Store<T extends KubeObject, I extends string = never> {
       const version = parseResourceVersion(object.metadata.resourceVersion);
       const old = this.#entries.get(key);
       if (old !== undefined && !historyPutBack && version <= old.version) continue;
-      this.#set(key, { object: toCached(object), version });
+      this.#set(key, { object: deepFreeze(this.#keep(object)), version });
       changes.push({ key, old: old?.object, current: this.#entries.get(key)?.object });
     }
     for (const [key, old] of this.#entries) {
@@ -152,7 +156,7 @@ export class Store<T extends KubeObject, I extends string = never> {
   #put(object: T, version: bigint): void {
     const key = objectKey(object);
     const old = this.#entries.get(key)?.object;
-    const current = toCached(object);
+    const current = deepFreeze(this.#keep(object));
     this.#set(key, { object: current, version });
     this.#tell({ key, old, current });
   }
@@ -211,10 +215,10 @@ export function ownerUids(object: KubeObject): readonly string[] {
 }
 
 /** managedFields are a third of an object and nobody here reads them. */
-function toCached<T extends KubeObject>(object: T): T {
-  const metadata: ObjectMeta & { managedFields?: unknown } = { ...object.metadata };
-  delete metadata.managedFields;
-  return deepFreeze({ ...object, metadata });
+function withoutManagers<T extends KubeObject>(object: T): T {
+  const metadata: ObjectMeta & { managedFields?: unknown } = object.metadata;
+  const { managedFields: _, ...kept } = metadata;
+  return { ...object, metadata: kept };
 }
 
 function deepFreeze<V>(value: V): V {

@@ -1,0 +1,139 @@
+// What an operator leaves behind: no write in a minute at rest, whatever its objects are at, and
+// after thirty rollbacks no more memory, sockets and timers than after the first ones.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'chai';
+import { startOperator } from '../operator.ts';
+import type { OperatorHandle } from '../operator.ts';
+import { startPodSetter } from '../pods.ts';
+import type { PodSetter } from '../pods.ts';
+import { waitFor } from '../process.ts';
+import { sharedCluster } from '../shared.ts';
+import { acceptRoutes } from './acceptRoutes.ts';
+import type { RouteAcceptor } from './acceptRoutes.ts';
+import { healthy, startFakePrometheus } from './fakePrometheus.ts';
+import type { FakePrometheus } from './fakePrometheus.ts';
+import { Stage } from './stage.ts';
+
+const longStep = { canary: { steps: [{ weight: 20, hold: '1h' }], drainDelay: '0s' } };
+
+interface Left {
+  readonly heapUsed: number;
+  readonly sockets: number;
+  readonly timers: number;
+}
+
+describe('an operator', function () {
+  this.timeout(300_000);
+  let pods: PodSetter;
+  let routes: RouteAcceptor;
+  let metrics: FakePrometheus;
+  let operator: OperatorHandle | undefined;
+  let stages: Stage[];
+
+  before(async () => {
+    const cluster = await sharedCluster('control-plane');
+    pods = await startPodSetter(cluster);
+    routes = acceptRoutes(cluster);
+    metrics = await startFakePrometheus();
+  });
+
+  beforeEach(() => {
+    stages = [];
+  });
+
+  afterEach(async () => {
+    for (const stage of stages) await stage.close();
+    await operator?.stop();
+  });
+
+  after(async () => {
+    await metrics.close();
+    await routes.stop();
+    await pods.stop();
+  });
+
+  const open = async (name: string): Promise<Stage> => {
+    const stage = await Stage.open(await sharedCluster('control-plane'), name);
+    stage.metricsUrl = metrics.url;
+    stages.push(stage);
+    return stage;
+  };
+
+  const canaryOf = async (stage: Stage, version: string): Promise<void> => {
+    const before = (await stage.read()).status?.canary?.revision;
+    await stage.apply(stage.template(version), longStep);
+    const { canary } = await stage.status('the canary in traffic', ({ canary: now, step }) => {
+      return now?.revision !== before && now?.weight === 20 && step?.startedAt !== undefined;
+    });
+    metrics.reports.set(`${stage.namespace}/${canary?.replicaSet}`, healthy);
+  };
+
+  const crash = async (stage: Stage): Promise<void> => {
+    const { status } = await stage.read();
+    const [pod] = await stage.pods(status?.canary?.revision);
+    const path = `/api/v1/namespaces/${stage.namespace}/pods/${pod?.metadata.name}`;
+    const annotations = { 'test.x0tta.io/behaviour': 'crash-loop' };
+    await stage.cluster.client.patch(path, { metadata: { annotations } });
+    await stage.phase('RolledBack');
+    await waitFor('the canary gone', async () => (await stage.pods()).length === 2);
+  };
+
+  it('writes nothing in a minute, at rest, mid-hold and after a rollback', async () => {
+    const resting = await open('rest');
+    const holding = await open('hold');
+    const rolledBack = await open('back');
+    operator = await resting.startOperator();
+    for (const stage of stages) await stage.applyAll(stage.template('v1'), longStep);
+    for (const stage of stages) await stage.phase('Stable');
+    await canaryOf(holding, 'v2');
+    await canaryOf(rolledBack, 'v2');
+    await crash(rolledBack);
+    const count = (): number => stages.reduce((sum, stage) => sum + stage.writes().length, 0);
+    let settled = -1;
+    await waitFor('the last write', async () => {
+      await delay(3_000);
+      const before = settled;
+      settled = count();
+      return before === settled;
+    });
+    const asked = metrics.answered.length;
+    await delay(60_000);
+    expect(count()).to.equal(settled);
+    expect(metrics.answered.length, 'it looked all the time').to.be.above(asked + 60);
+  });
+
+  it('keeps no memory, socket or timer of thirty rollbacks', async () => {
+    const stage = await open('thirty');
+    const folder = mkdtempSync(join(stage.cluster.folder, 'left-'));
+    const file = join(folder, 'left.json');
+    const hook = join(import.meta.dirname, 'collectOnSignal.ts');
+    const running = await startOperator(stage.cluster, {
+      configYaml: `servers: [{name: main, url: '${metrics.url}', scrapeInterval: 1s}]`,
+      env: { NODE_OPTIONS: `--import=${hook}`, X0TTA_LEFT: file },
+    });
+    operator = running;
+    const left = async (): Promise<Left> => {
+      rmSync(file, { force: true });
+      running.kill('SIGUSR2');
+      return waitFor('what is left', () => JSON.parse(readFileSync(file, 'utf8')) as Left);
+    };
+    await stage.applyAll(stage.template('v1'), longStep);
+    await stage.phase('Stable');
+    const rollBack = async (version: number): Promise<void> => {
+      await canaryOf(stage, `v${version}`);
+      await crash(stage);
+      metrics.reports.clear();
+    };
+    // What is kept on purpose (history, incidents, rejected revisions) is full after these.
+    for (let version = 2; version <= 14; version++) await rollBack(version);
+    const before = await left();
+    for (let version = 15; version <= 44; version++) await rollBack(version);
+    const after = await left();
+    expect(after.heapUsed).to.be.below(before.heapUsed * 1.1);
+    expect(after.sockets).to.be.at.most(before.sockets + 3);
+    expect(after.timers).to.be.at.most(before.timers + 3);
+    rmSync(folder, { recursive: true });
+  });
+});
