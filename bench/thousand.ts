@@ -31,7 +31,7 @@ function cpuSeconds(pid: number): number {
 }
 
 /** What of the resident memory is the heap's, for whoever looks for the rest. */
-async function sayHeap({ url }: OperatorHandle): Promise<void> {
+async function sayHeap({ url, pid }: OperatorHandle): Promise<void> {
   const answer = await request(`${url}/metrics`);
   const text = await answer.body.text();
   const names = /^nodejs_(?:heap_size_total|heap_size_used|external_memory)_bytes (\d+)/gm;
@@ -39,6 +39,10 @@ async function sayHeap({ url }: OperatorHandle): Promise<void> {
     const [name = '', bytes = '0'] = line.split(' ');
     return `${name.slice('nodejs_'.length, -'_bytes'.length)} ${Math.round(Number(bytes) / 2 ** 20)} MiB`;
   });
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  for (const [, name, kib] of status.matchAll(/^(Rss\w+):\s+(\d+) kB/gm)) {
+    found.push(`${name} ${Math.round(Number(kib) / 1024)} MiB`);
+  }
   say(found.join(', '));
 }
 

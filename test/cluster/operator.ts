@@ -58,6 +58,8 @@ export const operatorAccount = 'x0tta-system/x0tta';
 
 const root = resolve(import.meta.dirname, '..', '..');
 const bundle = join(root, 'dist', 'operator.mjs');
+/** As the README starts it: a small young generation, for most of what it holds is old. */
+const nodeFlags = ['--max-semi-space-size=1'];
 const stopMs = 10_000;
 const readyMs = 30_000;
 
@@ -130,7 +132,7 @@ async function launch(how: Launch): Promise<OperatorHandle> {
 function spawnOperator(how: Launch): OperatorHandle {
   const { args, env, url, logFile } = how;
   const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, [bundle, ...args], {
+  const child = spawn(process.execPath, [...nodeFlags, bundle, ...args], {
     detached: true,
     stdio: ['ignore', log, log],
     env: { ...process.env, ...env },
