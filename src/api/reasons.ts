@@ -31,6 +31,7 @@ export const REASONS = {
 
   // Rollback
   RollbackDecided: 'The verdict is taken.',
+  IncidentRecorded: 'An incident is written down that leads to no rollback.',
   RollingBack: 'Traffic is on its way back to stable.',
   RolledBack: 'Every route was read back with the canary at 0.',
   NotRolledBack: 'No verdict stands against the current template.',

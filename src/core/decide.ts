@@ -16,7 +16,7 @@ import type { Situation } from './situation.ts';
 import { readSituation } from './situation.ts';
 import * as stepEnd from './stepEnd.ts';
 import * as takeAway from './takeAway.ts';
-import { observedIncidents } from './verdicts.ts';
+import { recordedIncidents } from './verdicts.ts';
 
 /** Name and check, in the order they are asked. */
 export const CHECKS: Readonly<Record<string, Check>> = {
@@ -88,7 +88,7 @@ export function decide(obs: Observation): Decision {
   return {
     ...finding,
     check,
-    observed: observedIncidents(s),
+    recorded: recordedIncidents(s),
     commands: [...finding.commands, ...house.commands],
     watch: watchOf(s),
     ...(answered === null ? {} : { answered }),

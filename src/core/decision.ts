@@ -27,7 +27,7 @@ export type Check = (s: Situation) => Finding | null;
 
 export interface Decision extends Finding {
   /** Incidents that are written down and nothing else. */
-  readonly observed: readonly Incident[];
+  readonly recorded: readonly Incident[];
   /** The name of the check that decided. */
   readonly check: string;
   /** What the poller shall look at until the next decision; null: nothing. */

@@ -51,9 +51,9 @@ export function judgeBreach(
   nowMs: number,
 ): BreachHold {
   const forMs = signal.forSeconds * 1000;
+  const oldestMs = nowMs - Math.max(2 * forMs, freshSteps * stepSeconds * 1000);
   const known = points.filter(
-    (point) =>
-      point.level !== 'Unknown' && point.timeMs <= nowMs && point.timeMs >= nowMs - 2 * forMs,
+    ({ level, timeMs }) => level !== 'Unknown' && timeMs <= nowMs && timeMs >= oldestMs,
   );
   const newest = known.at(-1);
   if (newest === undefined || newest.level !== 'Breach') return { state: 'none' };

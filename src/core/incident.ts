@@ -69,6 +69,23 @@ function samplesOf(
   return samples;
 }
 
+/** The incident of a signal that stable shows as well; its summary is the caller's. */
+export function incidentOfShared(
+  canary: RevisionView,
+  { signal, latest, query }: SignalJudgement,
+  nowMs: TimeMs,
+): Omit<Incident, 'summary'> {
+  const value = latest?.value ?? null;
+  return {
+    ...basis(canary, nowMs),
+    alert: signal.alert,
+    severity: 'Critical',
+    signal: signal.name,
+    ...(value === null ? {} : { value: formatValue(value, signal.unit) }),
+    query: cut(query),
+  };
+}
+
 /** The incident of a canary whose own pods failed. */
 export function incidentOfPods(canary: RevisionView, failure: PodFailure, nowMs: TimeMs): Incident {
   return {

@@ -162,7 +162,7 @@ function foldIncidents(
   outcomes: readonly Outcome[],
   phase: Phase,
 ): readonly Incident[] {
-  const known = [...decision.observed, ...(s.obs.object.status?.incidents ?? [])];
+  const known = [...decision.recorded, ...(s.obs.object.status?.incidents ?? [])];
   const { incident } = decision;
   if (incident === undefined) return known.slice(0, MAX_INCIDENTS);
   const done = outcomes.filter((outcome) => outcome.kind === 'done');

@@ -1,7 +1,12 @@
 // What the evidence comes to: the verdicts against a canary, each on its own evidence, as the
 // incident that records it. Whether a verdict rolls back or is only written down is not said here.
 import type { Incident } from '../api/schema.ts';
-import { incidentOfAbsence, incidentOfBreach, incidentOfPods } from './incident.ts';
+import {
+  incidentOfAbsence,
+  incidentOfBreach,
+  incidentOfPods,
+  incidentOfShared,
+} from './incident.ts';
 import { judgePods } from './podHealth.ts';
 import type { Situation } from './situation.ts';
 import { podsForStep } from './situation.ts';
@@ -42,19 +47,45 @@ export function absenceHeld(s: Situation): Incident | null {
 }
 
 /**
- * What Observe writes down instead of rolling back: one incident a revision, attempt and alert, as
- * long as the status does not hold it yet.
+ * A fallback to classical cryptography that stable reports as well: a security incident of both,
+ * which stops the advance and rolls nothing back.
  */
-export function observedIncidents(s: Situation): readonly Incident[] {
-  if (!s.policy.observeOnly) return [];
+function sharedFallback(s: Situation): readonly Incident[] {
+  const shared = s.signals.find(
+    ({ signal, latest, level }) =>
+      signal.kind === 'pqcFallback' && level === 'Critical' && (latest?.value ?? 0) > 0,
+  );
+  const beyondLimit = shared?.signal.rollback ?? Infinity;
+  if (shared === undefined || s.canary === null) return [];
+  if ((shared.latest?.value ?? 0) <= beyondLimit) return [];
+  const { revision } = s.canary;
+  const incident = incidentOfShared(s.canary, shared, s.obs.nowMs);
+  return [{ ...incident, id: `${incident.id}-shared`, summary: sharedSummary(revision) }];
+}
+
+function sharedSummary(revision: string): string {
+  return (
+    `Security incident: pods of revision ${revision} and of stable report a fallback to classical ` +
+    `cryptography. Nothing is rolled back, since stable has it too, and nothing advances.`
+  );
+}
+
+/** Incidents that are written down and lead to no rollback, unless the status holds them yet. */
+export function recordedIncidents(s: Situation): readonly Incident[] {
   const known = new Set(s.obs.object.status?.incidents?.map(({ id }) => id));
+  const all = [...sharedFallback(s), ...observedIncidents(s)];
+  return all.filter(({ id }, i) => !known.has(id) && all.findIndex((one) => one.id === id) === i);
+}
+
+/**
+ * What Observe writes down instead of rolling back: one incident a revision, attempt and alert.
+ */
+function observedIncidents(s: Situation): readonly Incident[] {
+  if (!s.policy.observeOnly) return [];
   const found = [podsFailed(s), limitHeld(s), absenceHeld(s)].filter((each) => each !== null);
-  const observed = found.map((incident) => ({
+  return found.map((incident) => ({
     ...incident,
     id: `${incident.id}-observed-${incident.alert}`,
     summary: `Observed only, nothing was done; it would have been rolled back. ${incident.summary}`,
   }));
-  return observed.filter(
-    ({ id }, i) => !known.has(id) && observed.findIndex((other) => other.id === id) === i,
-  );
 }

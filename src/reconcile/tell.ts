@@ -78,8 +78,8 @@ function tellEvents({ obs, decision, status, memory }: Pass, { events, telling }
     telling.incident(fresh.alert);
     events.tell(object, {
       type: 'Warning',
-      reason: 'RollbackDecided',
-      action: 'Rollback',
+      reason: fresh.id === decision.incident?.id ? 'RollbackDecided' : 'IncidentRecorded',
+      action: 'Judge',
       note: `${fresh.alert}: ${fresh.summary}`,
     });
   }

@@ -125,15 +125,16 @@ function createHistograms(registry: Registry) {
   };
 }
 
-/** One collector fills all three, so that the fleet is read once a scrape. */
+/** The first that is asked at a scrape fills all three, so that the fleet is read once. */
 function addCanaries(registry: Registry, read: () => readonly CanaryMetrics[]): void {
   const registers = [registry];
   const ofSignal = ['namespace', 'name', 'signal'];
-  const value = new Gauge({
+  const value: Gauge = new Gauge({
     name: 'x0tta_signal_value',
     help: "Value of a canary's signal in its base unit.",
     labelNames: ofSignal,
     registers,
+    collect: () => fill(),
   });
   const level = new Gauge({
     name: 'x0tta_signal_level',
@@ -141,23 +142,23 @@ function addCanaries(registry: Registry, read: () => readonly CanaryMetrics[]): 
     labelNames: ofSignal,
     registers,
   });
-  const weight: Gauge = new Gauge({
+  const weight = new Gauge({
     name: 'x0tta_canary_weight_percent',
     help: 'Percent of the traffic that a canary gets.',
     labelNames: ['namespace', 'name'],
     registers,
-    collect() {
-      for (const gauge of [value, level, weight]) gauge.reset();
-      for (const { namespace, name, weight: percent, signals } of read()) {
-        weight.set({ namespace, name }, percent);
-        for (const signal of signals) {
-          const labels = { namespace, name, signal: signal.name };
-          level.set(labels, LEVELS[signal.level]);
-          if (signal.value !== null) value.set(labels, signal.value);
-        }
-      }
-    },
   });
+  const fill = (): void => {
+    for (const gauge of [value, level, weight]) gauge.reset();
+    for (const { namespace, name, weight: percent, signals } of read()) {
+      weight.set({ namespace, name }, percent);
+      for (const signal of signals) {
+        const labels = { namespace, name, signal: signal.name };
+        level.set(labels, LEVELS[signal.level]);
+        if (signal.value !== null) value.set(labels, signal.value);
+      }
+    }
+  };
 }
 
 function createCounters(registry: Registry) {

@@ -5,7 +5,8 @@ import type { ActionVerb } from '../../src/api/actions.ts';
 import type { LastAction } from '../../src/api/schema.ts';
 import { decide } from '../../src/core/decide.ts';
 import { breaching, canaryInTraffic, spec } from './canary.ts';
-import { FakeCluster } from './fakeCluster.ts';
+import type { SignalEvidence } from '../../src/core/evidence.ts';
+import { FakeCluster, knownEvidence } from './fakeCluster.ts';
 
 let cluster: FakeCluster;
 
@@ -305,6 +306,33 @@ describe('Observe', () => {
     act('rollback', 'enough');
     cluster.settle();
     expect(cluster.status?.phase).to.equal('RolledBack');
+  });
+});
+
+describe('a fallback to classical cryptography that stable shares', () => {
+  it('is a security incident, once, that stops the advance and rolls nothing back', () => {
+    cluster = new FakeCluster(spec);
+    canaryInTraffic(cluster, 20);
+    const fallback = (stable: number): SignalEvidence =>
+      knownEvidence({
+        kind: 'pods',
+        points: [{ timeMs: cluster.nowMs, canary: { a: 1 }, stable: { s: stable } }],
+      });
+    const look = (stable: number): void => {
+      breaching(cluster, 20, 0);
+      const signals = { ...cluster.evidence?.signals, pqcFallback: fallback(stable) };
+      cluster.evidence = { observedAtMs: cluster.nowMs, signals };
+    };
+    look(1);
+    expect(cluster.settle()).to.include({ check: 'levelIsCritical' });
+    cluster.settle();
+    const [incident, ...more] = cluster.status?.incidents ?? [];
+    expect(incident).to.include({ alert: 'PQC_HANDSHAKE_FAILURE', signal: 'pqcFallback' });
+    expect(incident?.summary).to.match(/^Security incident/);
+    expect(more).to.deep.equal([]);
+    expect(cluster.route.canaryWeight).to.equal(20);
+    look(0);
+    expect(cluster.settle().phase).to.equal('RolledBack');
   });
 });
 

@@ -53,7 +53,9 @@ describe('a seeded defect', function () {
       );
       try {
         const { failures } = await runTest(folder, seed);
-        expect(failures.map(({ title }) => title)).to.deep.equal([seed.title]);
+        // A suite that runs for several kinds has the same title in each.
+        const titles = new Set(failures.map(({ title }) => title));
+        expect([...titles]).to.deep.equal([seed.title]);
       } finally {
         writeFileSync(path, source);
       }
