@@ -65,8 +65,8 @@ function sharedFallback(s: Situation): readonly Incident[] {
 
 function sharedSummary(revision: string): string {
   return (
-    `Security incident: pods of revision ${revision} and of stable report a fallback to classical ` +
-    `cryptography. Nothing is rolled back, since stable has it too, and nothing advances.`
+    `Security incident: pods of revision ${revision} and of stable report a fallback to ` +
+    `classical cryptography. Nothing is rolled back, since stable has it too, nor advances.`
   );
 }
 

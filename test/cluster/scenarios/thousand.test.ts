@@ -1,0 +1,130 @@
+// Scenario 29 of docs/scenarios.md: a thousand canaries at once are asked about by as many queries
+// as ten of them. Their shares are pod counts, which needs the fewest objects.
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { Status } from '../../../src/api/schema.ts';
+import { startOperator } from '../operator.ts';
+import type { OperatorHandle } from '../operator.ts';
+import { startPodSetter } from '../pods.ts';
+import type { PodSetter } from '../pods.ts';
+import { freshNamespace } from '../namespace.ts';
+import { waitFor } from '../process.ts';
+import { sharedCluster } from '../shared.ts';
+import type { Cluster } from '../cluster.ts';
+import { healthy, startFakePrometheus } from './fakePrometheus.ts';
+import type { FakePrometheus } from './fakePrometheus.ts';
+
+interface Listed {
+  readonly metadata: { readonly name: string };
+  readonly status?: Status;
+}
+
+const few = 10;
+const many = 1_000;
+const pollSeconds = 5;
+/** Requests of the test that are under way at a time. */
+const concurrency = 16;
+
+describe('a thousand objects', function () {
+  this.timeout(600_000);
+  let cluster: Cluster;
+  let namespace: string;
+  let operator: OperatorHandle;
+  let pods: PodSetter;
+  let metrics: FakePrometheus;
+
+  before(async () => {
+    cluster = await sharedCluster('control-plane');
+    namespace = await freshNamespace(cluster, 'thousand');
+    pods = await startPodSetter(cluster);
+    metrics = await startFakePrometheus();
+    const interval = `${pollSeconds}s`;
+    const server = { name: 'main', url: metrics.url, scrapeInterval: interval, lag: '1s' };
+    const configYaml = JSON.stringify({ servers: [server], pollInterval: interval });
+    operator = await startOperator(cluster, { configYaml });
+  });
+
+  after(async () => {
+    const all = ['delete', 'x0tta', '--all', '-n', namespace, '--timeout=180s'];
+    await cluster.kubectl(all);
+    await operator.stop();
+    await metrics.close();
+    await pods.stop();
+  });
+
+  const folder = (): string => `/apis/x0tta.io/v1alpha1/namespaces/${namespace}/x0ttadeployments`;
+
+  const template = (name: string, version: string): object => {
+    const env = [{ name: 'VERSION', value: version }];
+    const containers = [{ name: 'main', image: 'sample:none', env }];
+    return { metadata: { labels: { app: name } }, spec: { containers } };
+  };
+
+  const forEach = async (
+    from: number,
+    to: number,
+    work: (name: string) => Promise<unknown>,
+  ): Promise<void> => {
+    const names = Array.from({ length: to - from }, (_, i) => `object-${from + i}`).values();
+    const worker = async (): Promise<void> => {
+      for (const name of names) await work(name);
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+  };
+
+  const all = async (
+    what: string,
+    count: number,
+    holds: (status: Status) => boolean,
+  ): Promise<readonly Listed[]> =>
+    waitFor(
+      `${count} objects ${what}`,
+      async () => {
+        const listed = await cluster.client.list<Listed>(folder());
+        const done = listed.filter(({ status }) => status !== undefined && holds(status));
+        return done.length === count && done;
+      },
+      300_000,
+    );
+
+  /** Brings the objects from one number to another to a canary, and counts the queries of a while. */
+  const queriesWith = async (from: number, to: number): Promise<number> => {
+    await forEach(from, to, (name) =>
+      cluster.client.create(folder(), {
+        apiVersion: 'x0tta.io/v1alpha1',
+        kind: 'X0ttaDeployment',
+        metadata: { name, namespace },
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: { app: name } },
+          template: template(name, 'v1'),
+          traffic: { service: name },
+          canary: { steps: [{ weight: 20, hold: '1h' }] },
+        },
+      }),
+    );
+    await all('with a stable revision', to, ({ stable }) => stable?.available === 1);
+    await forEach(from, to, (name) =>
+      cluster.client.patch(`${folder()}/${name}`, { spec: { template: template(name, 'v2') } }),
+    );
+    const canaries = await all('with a canary in a hold', to, ({ canary, step }) => {
+      return canary?.available === 1 && step?.startedAt !== undefined;
+    });
+    for (const { status } of canaries) {
+      metrics.reports.set(`${namespace}/${status?.canary?.replicaSet}`, healthy);
+    }
+    await all('with evidence', to, ({ signals }) => {
+      return signals?.find(({ name }) => name === 'errorRate')?.level === 'Normal';
+    });
+    const before = metrics.answered.length;
+    await delay(6 * pollSeconds * 1000);
+    return metrics.answered.length - before;
+  };
+
+  it('scenario 29: are asked about by as many queries as ten', async () => {
+    const forFew = await queriesWith(0, few);
+    const forMany = await queriesWith(few, many);
+    expect(forFew).to.be.above(20);
+    expect(forMany).to.be.at.most(forFew + 8);
+  });
+});
