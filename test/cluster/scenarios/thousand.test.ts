@@ -87,7 +87,7 @@ describe('a thousand objects', function () {
       300_000,
     );
 
-  /** Brings the objects from one number to another to a canary, and counts the queries of a while. */
+  /** Brings objects to a canary, from one number to another, and counts the queries of a while. */
   const queriesWith = async (from: number, to: number): Promise<number> => {
     await forEach(from, to, (name) =>
       cluster.client.create(folder(), {
