@@ -132,6 +132,26 @@ async function measureRound(
   return rollbacksOf(bench, members, writes, (member) => canaries.get(member) ?? '');
 }
 
+/** How the measured times compare with bare PATCHes of the same run. */
+export function ratios(
+  part: string,
+  moved: readonly number[],
+  bare: readonly number[],
+  limits: { readonly median: number; readonly worst: number },
+): readonly Row[] {
+  const row = (what: string, value: number, limit: number): Row => ({
+    part,
+    what: `${what} over the median bare PATCH`,
+    unit: 'ratio',
+    samples: [value / median(bare)],
+    limit: { text: `under ${limit}`, holds: value / median(bare) < limit },
+  });
+  return [
+    row('median', median(moved), limits.median),
+    row('worst', Math.max(...moved), limits.worst),
+  ];
+}
+
 /** Fifty rollbacks with stable complete (a, b), or with nine of ten of its pods ready (e). */
 export async function measureRollbacks(bench: Bench, part: 'a' | 'e'): Promise<readonly Row[]> {
   const replicas = part === 'a' ? 4 : 10;
@@ -149,26 +169,11 @@ export async function measureRollbacks(bench: Bench, part: 'a' | 'e'): Promise<r
   }
   const bare = await barePatches(bench, members, objects * rounds, false);
   const moved = rollbacks.map(({ answerToPatchMs }) => answerToPatchMs);
-  const ratio = median(moved) / median(bare);
-  const worst = Math.max(...moved) / median(bare);
   const title = part === 'a' ? 'stable complete' : '9 of 10 stable pods ready';
   const rows: Row[] = [
     { part, what: `answer to route patched, ${title}`, unit: 'ms', samples: moved },
     { part, what: 'bare PATCH of a route', unit: 'ms', samples: bare },
-    {
-      part,
-      what: 'median over the median bare PATCH',
-      unit: 'ratio',
-      samples: [ratio],
-      limit: { text: 'under 3', holds: ratio < 3 },
-    },
-    {
-      part,
-      what: 'worst over the median bare PATCH',
-      unit: 'ratio',
-      samples: [worst],
-      limit: { text: 'under 10', holds: worst < 10 },
-    },
+    ...ratios(part, moved, bare, { median: 3, worst: 10 }),
   ];
   if (part === 'e') return rows;
   const first = rollbacks.map(({ writesUntilStatus }) => writesUntilStatus);

@@ -9,8 +9,7 @@ import type { Bench, Write } from './bench.ts';
 import { say } from './bench.ts';
 import { createFleet, forEach, pathOf, rollOut, statusOf, whenAll } from './fleet.ts';
 import type { Member } from './fleet.ts';
-import { barePatches, rollbacksOf } from './rollbacks.ts';
-import { median } from './table.ts';
+import { barePatches, ratios, rollbacksOf } from './rollbacks.ts';
 import type { Row } from './table.ts';
 
 /** Signals at their default windows; a hold that outlasts the bench. */
@@ -168,25 +167,10 @@ export async function measureBurst(
     return found().length === chosen.length;
   });
   const moved = found().map(({ answerToPatchMs }) => answerToPatchMs);
-  const ratio = median(moved) / median(bare);
-  const worst = Math.max(...moved) / median(bare);
   const part = 'd';
   return [
     { part, what: '20 of 1,000 at once: answer to route patched', unit: 'ms', samples: moved },
     { part, what: '20 bare PATCHes at once', unit: 'ms', samples: bare },
-    {
-      part,
-      what: 'median over the median bare PATCH',
-      unit: 'ratio',
-      samples: [ratio],
-      limit: { text: 'under 5', holds: ratio < 5 },
-    },
-    {
-      part,
-      what: 'worst over the median bare PATCH',
-      unit: 'ratio',
-      samples: [worst],
-      limit: { text: 'under 20', holds: worst < 20 },
-    },
+    ...ratios(part, moved, bare, { median: 5, worst: 20 }),
   ];
 }

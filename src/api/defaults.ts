@@ -3,7 +3,7 @@
 
 import { parseDuration, parseLimit, formatValue } from './quantities.ts';
 import type { Parsed } from './quantities.ts';
-import { BUILT_IN_NAMES, BUILT_IN_SIGNALS, isBuiltIn, LISTED_SIGNALS } from './runbook.ts';
+import { BUILT_IN_NAMES, BUILT_IN_SIGNALS, isBuiltIn, LISTED_SIGNALS, row } from './runbook.ts';
 import type { SignalDefaults } from './runbook.ts';
 import type { LimitSpec, NoDataPolicy, SignalSpec, Spec, Unit } from './schema.ts';
 
@@ -150,19 +150,8 @@ function customDefaults(signal: SignalSpec, messages: string[]): SignalDefaults 
   if (signal.rollback !== undefined && signal.rollback.for === undefined) {
     messages.push(`${pathOf(signal.name)}.rollback.for: a custom signal needs it`);
   }
-  return {
-    kind: 'custom',
-    alert: alertOfCustomSignal(signal.name),
-    unit: signal.unit ?? 'count',
-    direction: null,
-    warning: null,
-    critical: null,
-    rollback: null,
-    forSeconds: 0,
-    clearSeconds: 0,
-    minRequests: 0,
-    noData: 'Ignore',
-  };
+  const alert = alertOfCustomSignal(signal.name);
+  return { ...row({ kind: 'custom', alert, unit: signal.unit ?? 'count' }), direction: null };
 }
 
 /** Cores that all containers of a pod may use together; null when one of them has no limit. */

@@ -29,7 +29,8 @@ export interface SignalDefaults {
   readonly noData: NoDataPolicy;
 }
 
-const row = (
+/** A row whose limits are all the object's own, unless they are given here. */
+export const row = (
   fields: Partial<SignalDefaults> & Pick<SignalDefaults, 'kind' | 'alert' | 'unit'>,
 ): SignalDefaults => ({
   direction: 'above',

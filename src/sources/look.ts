@@ -37,6 +37,8 @@ interface Moment {
   readonly atMs: number;
   /** Between the points of a range; null for an instant. */
   readonly stepMs: number | null;
+  /** The first point of a range; null for an instant. */
+  readonly firstMs: number | null;
 }
 
 /** How the queries of one look are made and sent. */
@@ -58,7 +60,8 @@ export function lookAtFleet(
   const scope: Scope = { kind: 'namespaces', namespaces };
   const send = (query: string): Promise<MetricAnswer> => server.source.instant(query, atMs);
   const dialect = dialectOf(server.settings);
-  return look({ server, dialect, scopeOf: () => scope, send, atMs, stepMs: null }, subjects);
+  const how = { server, dialect, scopeOf: () => scope, send, atMs, stepMs: null, firstMs: null };
+  return look(how, subjects);
 }
 
 /** Every point that the subjects' holds need, up to atMs, by one query for each namespace. */
@@ -71,10 +74,12 @@ export function lookBack(
   const startMs = Math.min(...subjects.map((subject) => startOf(subject, settings, atMs)));
   const steps = Math.ceil((atMs - startMs) / settings.scrapeIntervalMs / mostPoints);
   const stepMs = settings.scrapeIntervalMs * Math.max(1, steps);
+  const firstMs = gridCeil(startMs, stepMs);
   const send = (query: string): Promise<MetricAnswer> =>
-    source.range(query, gridCeil(startMs, stepMs), gridFloor(atMs, stepMs), stepMs);
+    source.range(query, firstMs, gridFloor(atMs, stepMs), stepMs);
   const dialect = dialectOf(settings);
-  return look({ server, dialect, scopeOf: scopesOf(subjects), send, atMs, stepMs }, subjects);
+  const how = { server, dialect, scopeOf: scopesOf(subjects), send, atMs, stepMs, firstMs };
+  return look(how, subjects);
 }
 
 /** The subjects of one namespace share their queries. */
@@ -239,15 +244,16 @@ function readPoints(
   signal: ResolvedSignal,
   subject: Subject,
   answered: Answered | undefined,
-  { dialect }: Look,
+  how: Look,
 ): Points {
   if (answered === undefined) return { ok: false, absence: unasked };
   if (!answered.answer.ok) return answered.answer;
-  return pointsOf(signal, subject.target, dialect, {
+  const rows = {
     all: answered.answer.rows,
     canary: ownRows(answered, subject, 'canary'),
     stable: ownRows(answered, subject, 'stable'),
-  });
+  };
+  return pointsOf(signal, subject.target, how.dialect, rows, how);
 }
 
 function distrustOf(subject: Subject, how: Look, answers: Answers): Absence | null {

@@ -37,13 +37,14 @@ export function gaugePoints(
     }
     return byTime;
   };
-  const [own, other] = [read(canary), read(stable)];
-  const points = ascending([...own.keys()]).map((timeMs) => ({
-    timeMs,
-    canary: own.get(timeMs) ?? {},
-    stable: other.get(timeMs) ?? {},
-  }));
-  return { ok: true, points: { kind: 'pods', points } };
+  return { ok: true, points: { kind: 'pods', points: joined(read(canary), read(stable)) } };
+}
+
+/** What was asked for: the first time, how long before it marked rows were, and the scrapes. */
+export interface HandshakesAsked {
+  readonly firstMs: number;
+  readonly beforeMs: number;
+  readonly scrapeIntervalMs: number;
 }
 
 /**
@@ -53,8 +54,7 @@ export function gaugePoints(
  */
 export function handshakePoints(
   { podLabel, canary, stable }: PodRows,
-  beforeMs: number,
-  scrapeIntervalMs: number,
+  { firstMs, beforeMs, scrapeIntervalMs }: HandshakesAsked,
 ): Points {
   type Counters = Record<string, { -readonly [K in keyof HandshakeCounters]: number | null }>;
   const read = ({ rows, pods }: PodRows['canary']): Map<number, Counters> => {
@@ -75,21 +75,17 @@ export function handshakePoints(
     }
     for (const [pod, sinceMs] of ready) {
       const times = [...byTime].flatMap(([timeMs, counters]) => (counters[pod] ? [timeMs] : []));
-      const bornMs = Math.min(...times) - scrapeIntervalMs;
-      if (times.length === 0 || sinceMs === null || bornMs < sinceMs + 2 * scrapeIntervalMs)
-        continue;
-      const counters = byTime.get(bornMs) ?? {};
+      const bornMs = Math.min(...times);
+      const wasScraped = sinceMs !== null && bornMs >= sinceMs + 3 * scrapeIntervalMs;
+      if (times.length === 0 || bornMs <= firstMs || !wasScraped) continue;
+      const beforeBirthMs = bornMs - scrapeIntervalMs;
+      const counters = byTime.get(beforeBirthMs) ?? {};
       counters[pod] = { failures: null, successes: null };
-      byTime.set(bornMs, counters);
+      byTime.set(beforeBirthMs, counters);
     }
     return byTime;
   };
-  const [own, other] = [read(canary), read(stable)];
-  const points = ascending([...own.keys()]).map((timeMs) => ({
-    timeMs,
-    canary: own.get(timeMs) ?? {},
-    stable: other.get(timeMs) ?? {},
-  }));
+  const points = joined(read(canary), read(stable));
   return { ok: true, points: { kind: 'handshakes', points } };
 }
 
@@ -97,6 +93,11 @@ function readySince(pods: readonly EvidencePod[]): ReadonlyMap<string, number | 
   return new Map(pods.map(({ name, readySinceMs }) => [name, readySinceMs]));
 }
 
-function ascending(times: readonly number[]): number[] {
-  return times.toSorted((a, b) => a - b);
+type ByTime<T> = ReadonlyMap<number, Readonly<Record<string, T>>>;
+
+/** What both revisions' pods said at each time at which the canary's said anything. */
+function joined<T>(canary: ByTime<T>, stable: ByTime<T>) {
+  return [...canary]
+    .toSorted(([a], [b]) => a - b)
+    .map(([timeMs, pods]) => ({ timeMs, canary: pods, stable: stable.get(timeMs) ?? {} }));
 }

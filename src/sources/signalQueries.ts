@@ -88,11 +88,13 @@ export function nativeQueryOf(
   return (scope) => queries.nativeLatencyQuery(scope, to, windowMs, [...new Set(limits)]);
 }
 
+/** `firstMs` is where a range began; null at a moment. */
 export function pointsOf(
   signal: ResolvedSignal,
   target: EvidenceTarget,
   { profile, labels, scrapeIntervalMs }: Dialect,
   { all, canary, stable }: OwnRows,
+  moment: { readonly atMs: number; readonly firstMs: number | null },
 ): Points {
   const pods = {
     podLabel: labels.pod,
@@ -111,8 +113,11 @@ export function pointsOf(
       return gaugePoints(pods, { onlyReady: false, all: false });
     case 'pqcFallback':
       return gaugePoints(pods, { onlyReady: true, all: true });
-    case 'pqcHandshakeFailures':
-      return handshakePoints(pods, signal.forSeconds * 1000, scrapeIntervalMs);
+    case 'pqcHandshakeFailures': {
+      const beforeMs = signal.forSeconds * 1000;
+      const firstMs = moment.firstMs ?? moment.atMs - beforeMs;
+      return handshakePoints(pods, { firstMs, beforeMs, scrapeIntervalMs });
+    }
     case 'availability':
       throw new Error('the pods tell their availability, and no metric server');
     case 'custom':
