@@ -60,7 +60,8 @@ describe('counters of handshakes', () => {
   const read = (rows: readonly MetricRow[], firstMs = 10_000): unknown => {
     const asked = { firstMs, beforeMs: 60_000, scrapeIntervalMs: 1_000 };
     const points = handshakePoints(rowsOf(rows), asked);
-    return points.ok && points.points.points.map(({ timeMs, canary }) => [timeMs / 1000, canary]);
+    if (!points.ok || points.points.kind !== 'handshakes') return points;
+    return points.points.points.map(({ timeMs, canary }) => [timeMs / 1000, canary]);
   };
   const failures = (values: Readonly<Record<number, number>>): MetricRow =>
     row('a', values, { x0tta_source: '0' });
