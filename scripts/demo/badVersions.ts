@@ -34,9 +34,9 @@ export const badVersions: Readonly<Record<string, BadVersion>> = {
   },
   memory: {
     ...plain,
-    title: 'v2: grows by 25 MB a second',
-    env: { MEMORY_MB_PER_SECOND: '25', MEMORY_MAX_MB: '600' },
-    signals: [{ name: 'memory', rollback: { above: '300M', for: '10s' } }],
+    title: 'v2: grows by 10 MB a second',
+    env: { MEMORY_MB_PER_SECOND: '10', MEMORY_MAX_MB: '90' },
+    signals: [{ name: 'memory', rollback: { above: '120M', for: '10s' } }],
   },
   pqc: {
     ...plain,

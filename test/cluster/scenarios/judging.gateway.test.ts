@@ -163,10 +163,10 @@ describe('judging real traffic', function () {
   });
 
   it('takes the traffic back from a canary that holds too much memory', async () => {
-    const memory = { name: 'memory', rollback: { above: '300M', for: '6s' } };
+    const memory = { name: 'memory', rollback: { above: '120M', for: '6s' } };
     const availability = { name: 'availability', rollback: { below: '0.01%', for: '6s' } };
     const change = { ...longStep, signals: [memory, availability] };
-    await roll('v2', { MEMORY_MB_PER_SECOND: '60', MEMORY_MAX_MB: '400' }, change);
+    await roll('v2', { MEMORY_MB_PER_SECOND: '30', MEMORY_MAX_MB: '90' }, change);
     const { incidents } = await stage.phase('RolledBack');
     expect(incidents?.[0]).to.include({ alert: 'MEMORY_EXHAUSTION', signal: 'memory' });
   });
