@@ -19,6 +19,9 @@ export interface Trap {
   readonly spring: () => void;
 }
 
+/** Paths of those that were answered 410 so far. */
+export type ExpiredWatches = ReadonlySet<string>;
+
 export interface HoldingProxy {
   readonly url: string;
   /** Method and path of each write since the trap was set, Events left out. */
@@ -27,6 +30,8 @@ export interface HoldingProxy {
   set(trap: Trap | null): void;
   /** Answers 409 to every write whose path matches; null: to none. */
   answerConflict(path: RegExp | null): void;
+  /** Answers 410 to the next try at each watch. */
+  expireWatches(): ExpiredWatches;
   /** Ends every watch in the middle. */
   dropStreams(): void;
   /** From now on nothing gets through in either direction, and no connection is closed. */
@@ -41,6 +46,7 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
   const streams = new Set<Readable>();
   let trap: Trap | null = null;
   let conflicting: RegExp | null = null;
+  let expired: Set<string> | null = null;
   let isCut = false;
   const forward = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
     if (isCut) return;
@@ -50,6 +56,13 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
     if (isWrite && conflicting?.test(from.url ?? '') === true) {
       const status = { kind: 'Status', code: 409, reason: 'Conflict', message: 'it was modified' };
       to.writeHead(409, { 'content-type': 'application/json' }).end(JSON.stringify(status));
+      return;
+    }
+    const [path = '', query] = (from.url ?? '').split('?');
+    if (expired !== null && query?.includes('watch=true') === true && !expired.has(path)) {
+      expired.add(path);
+      const status = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' };
+      to.writeHead(410, { 'content-type': 'application/json' }).end(JSON.stringify(status));
       return;
     }
     const sprung = isWrite && trap !== null && writes.length >= trap.nth ? trap : null;
@@ -91,6 +104,10 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
     writes,
     answerConflict: (path) => {
       conflicting = path;
+    },
+    expireWatches: () => {
+      expired = new Set();
+      return expired;
     },
     dropStreams: () => {
       for (const stream of streams) stream.destroy();

@@ -210,6 +210,23 @@ export class Stage {
     return this.status(`phase ${phase}`, (status) => status.phase === phase, limitMs);
   }
 
+  /** Waits until the canary has its share and the hold of its step has begun. */
+  canaryAt(weight: number): Promise<Status> {
+    return this.status(`the canary at ${weight} %`, ({ canary, step }) => {
+      return canary?.weight === weight && step?.startedAt !== undefined;
+    });
+  }
+
+  /** Sends the pods of the canary that the status names, or of a revision, into a crash loop. */
+  async breakCanary(revision?: string): Promise<void> {
+    const broken = revision ?? (await this.read()).status?.canary?.revision ?? '';
+    const annotations = { 'test.x0tta.io/behaviour': 'crash-loop' };
+    for (const { metadata } of await this.pods(broken)) {
+      const path = `/api/v1/namespaces/${this.namespace}/pods/${metadata.name}`;
+      await this.cluster.client.patch(path, { metadata: { annotations } });
+    }
+  }
+
   async readRoute(): Promise<Route> {
     return this.cluster.client.get<Route>(this.routePath);
   }
@@ -250,6 +267,11 @@ export class Stage {
       const refs = (responseObject as Route | undefined)?.spec?.rules[0]?.backendRefs ?? [];
       return refs.flatMap(({ name, weight }) => (name === `${app}-canary` ? [weight] : []));
     });
+  }
+
+  /** The same, each change once. */
+  weightChanges(): readonly number[] {
+    return this.writtenWeights().filter((weight, i, all) => weight !== all[i - 1]);
   }
 
   /** Deletes the object, so that no later operator meets it. */
