@@ -29,7 +29,8 @@ export function conditionsOf(s: Situation, decision: Decision, phase: Phase): re
       known.reason === statement.reason &&
       known.observedGeneration === generation &&
       before?.step?.current === s.step?.number &&
-      countingReasons.has(statement.reason);
+      countingReasons.has(statement.reason) &&
+      withoutNumbers(known.message) === withoutNumbers(cut(statement.message));
     return {
       ...statement,
       message: keepsMessage ? known.message : cut(statement.message),
@@ -37,6 +38,10 @@ export function conditionsOf(s: Situation, decision: Decision, phase: Phase): re
       observedGeneration: generation,
     };
   });
+}
+
+function withoutNumbers(text: string): string {
+  return text.replaceAll(/[0-9]+/g, '0');
 }
 
 function statements(s: Situation, decision: Decision, phase: Phase): Statement[] {
@@ -117,11 +122,12 @@ function trafficRouted(s: Situation): Statement {
   if (bypassesRouter(obs)) {
     const { service } = obs.object.spec.traffic;
     const message =
-      `The router has accepted the weights. Whoever calls Service ${service} itself, past the ` +
+      `The weights are as wanted. Whoever calls Service ${service} itself, past the ` +
       `router, reaches the pods of every revision by their number.`;
     return { type, status: 'True', reason: 'ServiceBypassesRouter', message };
   }
-  const message = 'The router has accepted the weights.';
+  const message =
+    s.carried === 0 ? 'All traffic is on stable.' : 'The router has accepted the weights.';
   return { type, status: 'True', reason: 'WeightsConfirmed', message };
 }
 

@@ -215,10 +215,16 @@ export function attemptOfIncident(id: string | undefined): number {
   return Number.isInteger(attempt) && attempt > 0 ? attempt : 1;
 }
 
+/** An incident by its id, as the status has it, or as it would if it could have been written. */
+export function knownIncident(obs: Observation, id: string): Incident | undefined {
+  const own = ({ id: known }: Incident): boolean => known === id;
+  return obs.unwritten.find(own) ?? obs.object.status?.incidents?.find(own);
+}
+
 /** The incident of a revision's verdict, from whichever witness still has it. */
 export function incidentOf(obs: Observation, revision: string): Incident | null {
   const id = incidentId(revision, rejectedAttempt(obs, revision));
-  const known = obs.object.status?.incidents?.find((incident) => incident.id === id);
+  const known = knownIncident(obs, id);
   if (known !== undefined) return known;
   const view = obs.revisions.find((candidate) => candidate.revision === revision);
   if (view?.record.incident?.id === id) return view.record.incident;

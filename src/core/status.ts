@@ -170,12 +170,15 @@ function foldIncidents(
   const readBack = done.find(({ command }) => command.kind === 'readBack');
   const resolved = phase === 'RolledBack' && incident.resolvedAt === undefined;
   const actions = [...(incident.actions ?? []), ...done.flatMap(actionOf)];
+  const resolvedMs = readBack?.atMs ?? s.obs.nowMs;
+  // Whoever moved the traffic may have died before it could say when; by now it has moved.
+  const movedMs = moved?.atMs ?? (resolved ? resolvedMs : undefined);
   const updated: Incident = {
     ...incident,
-    ...(moved === undefined || incident.trafficRestoredAt !== undefined
+    ...(movedMs === undefined || incident.trafficRestoredAt !== undefined
       ? {}
-      : { trafficRestoredAt: rfc3339(moved.atMs) }),
-    ...(resolved ? { resolvedAt: rfc3339(readBack?.atMs ?? s.obs.nowMs) } : {}),
+      : { trafficRestoredAt: rfc3339(movedMs) }),
+    ...(resolved ? { resolvedAt: rfc3339(resolvedMs) } : {}),
     ...ifAny('actions', [...new Set(actions)].slice(0, 16)),
   };
   const others = known.filter(({ id }) => id !== incident.id);

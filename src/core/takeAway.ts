@@ -15,6 +15,7 @@ import {
   incidentId,
   incidentOf,
   isRejected,
+  knownIncident,
   markOf,
   podsForStable,
   rejectedAttempt,
@@ -207,7 +208,7 @@ function canaryServiceToStable(s: Situation): Command[] {
 function rollBack(s: Situation, revision: string, incident: Incident): Finding {
   const view = s.obs.revisions.find((candidate) => candidate.revision === revision) ?? null;
   const message = `${incident.alert}: ${incident.summary}`;
-  const known = s.obs.object.status?.incidents?.find(({ id }) => id === incident.id);
+  const known = knownIncident(s.obs, incident.id);
   if (!s.routed)
     return { ...rollBackPods(s, view, incident), message, incident: known ?? incident };
   const attempt = view?.record.attempt ?? rejectedAttempt(s.obs, revision);

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Policy } from '../api/defaults.ts';
 import { canonicalTemplate, revisionName } from '../api/revision.ts';
-import type { X0ttaDeployment } from '../api/schema.ts';
+import type { Incident, X0ttaDeployment } from '../api/schema.ts';
 import type { Problem, TimeMs } from '../core/model.ts';
 import type { Pod, Service } from '../kube/port.ts';
 import { failsToPull } from './views.ts';
@@ -19,6 +19,8 @@ export class ObjectMemory {
   lastPolicy: Policy | null = null;
   /** The user's Service as last read; it gives the ports of ours. */
   userService: Service | 'missing' | null = null;
+  /** Incidents of the last status, while that could not be written. */
+  unwritten: readonly Incident[] = [];
   /** The action text that an Event was already written about. */
   toldOfAction = '';
   #desired: (Desired & { readonly generation: number }) | null = null;

@@ -82,6 +82,8 @@ async function pass(
   noteRefusals(obs, outcomes, memory);
   const status = foldStatus(obs, decision, outcomes);
   const written = await writeStatus(obs, decision, outcomes, status, ports);
+  memory.unwritten =
+    written === 'conflict' || written instanceof Error ? (status.incidents ?? []) : [];
   tellWhatChanged({ obs, decision, outcomes, status, memory }, ports);
   return resultOf(obs, decision, outcomes, written);
 }

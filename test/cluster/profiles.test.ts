@@ -34,9 +34,10 @@ describe('a profile on a real Prometheus', function () {
   let folder: string;
   let parts: Parts;
   let url: string;
-  const begunMs = Date.now();
+  let begunMs: number;
 
   before(async () => {
+    begunMs = Date.now();
     exporter = createServer((request, response) => {
       const name = (request.url ?? '').replace('/', '').replace('-native', '') as ProfileName;
       response.setHeader('content-type', 'text/plain; version=0.0.4');
@@ -109,7 +110,7 @@ describe('a profile on a real Prometheus', function () {
     return result.policy.signals.filter(({ kind }) => kind !== 'availability');
   })();
 
-  const subject: Subject = {
+  const subject = (): Subject => ({
     target: {
       key: 'mesh/shop',
       namespace: 'mesh',
@@ -128,7 +129,7 @@ describe('a profile on a real Prometheus', function () {
     signals,
     pods: new Set(['shop-b-bbbbb']),
     evidence: null,
-  };
+  });
 
   /** A look once every signal that is asked for is known. */
   const lookedAt = async (
@@ -146,7 +147,7 @@ describe('a profile on a real Prometheus', function () {
     };
     await waitFor(`the signals of ${name}`, async () => {
       const atMs = Math.floor((Date.now() - 1_000) / 1000) * 1000;
-      const [evidence = null] = await look({ source, settings }, [subject], atMs);
+      const [evidence = null] = await look({ source, settings }, [subject()], atMs);
       last = judgeSignals(signals, evidence, null);
       return wanted.every((signal) => typeof find(signal).latest?.value === 'number');
     });

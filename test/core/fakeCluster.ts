@@ -142,6 +142,7 @@ export class FakeCluster {
       routeOwners: this.routed ? [null] : [],
       action: this.action,
       evidence: this.evidence,
+      unwritten: [],
       replicaSetProblem: null,
     };
   }

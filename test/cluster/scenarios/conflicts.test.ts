@@ -75,7 +75,9 @@ describe('conflicts on every status write', function () {
     const [incident] = status.incidents ?? [];
     expect(status.incidents).to.have.lengthOf(1);
     expect(incident).to.include({ alert: 'SERVICE_DOWN', signal: 'pods' });
+    expect(incident?.trafficRestoredAt).to.be.a('string');
     expect(incident?.resolvedAt).to.be.a('string');
+    expect(incident?.actions).to.include.members(['canary weight set to 0', 'revision rejected']);
     expect(status.rejected?.map(({ revision }) => revision)).to.deep.equal([incident?.revision]);
     expect(status.canary?.revision).to.equal(incident?.revision);
     expect(status.stable).to.include({ available: stable.length, weight: 100 });

@@ -115,7 +115,12 @@ describe('judging real traffic', function () {
     const query = `sum by (namespace, replicaset) (
       label_replace(${rate}, "replicaset", "$1", "pod", "(.+)-[^-]{5}"))`;
     const rollback = { above: '1', for: '6s' };
-    const signals = [{ name: 'handshakeFailures', unit: 'perSecond', query, rollback }];
+    const [critical, many] = [{ above: '100000' }, { above: '100000', for: '1m' }];
+    const signals = [
+      { name: 'handshakeFailures', unit: 'perSecond', query, rollback },
+      // The runbook's own count of them would be faster.
+      { name: 'pqcHandshakeFailures', critical, rollback: many },
+    ];
     await roll('v2', { PQC_FAILURES_PER_SECOND: '3' }, { ...longStep, signals });
     const { incidents } = await stage.phase('RolledBack');
     expect(incidents?.[0]).to.include({
