@@ -94,6 +94,37 @@ describe('the poller', () => {
     return fromMs;
   };
 
+  it('asks half as often while a query takes more than a tenth of the interval', async () => {
+    const lines: string[] = [];
+    let takesMs = 600;
+    const slow: FakeSource['instant'] = async (query, timeMs) => {
+      await new Promise<void>((resolve) => clock.setTimer(takesMs, resolve));
+      return FakeSource.prototype.instant.call(source, query, timeMs);
+    };
+    await poller.stop();
+    poller = createPoller({
+      servers: new Map([['main', { source: Object.assign(source, { instant: slow }), settings }]]),
+      defaultServer: 'main',
+      pollIntervalMs: pollMs,
+      clock,
+      log: (level, message) => void lines.push(`${level} ${message}`),
+    });
+    poller.start();
+    source.revisions.set('mesh/shop-b', () => 0);
+    watch();
+    await clock.advance(4 * pollMs);
+    expect(lines).to.deep.equal(['warn metric server is slow: asked half as often']);
+    source.asked.length = 0;
+    await clock.advance(8 * pollMs);
+    const moments = new Set(
+      source.asked.filter(({ kind }) => kind === 'instant').map(({ startMs }) => startMs),
+    );
+    expect(moments.size).to.be.within(3, 5);
+    takesMs = 0;
+    await clock.advance(4 * pollMs);
+    expect(lines.at(-1)).to.equal('info metric server is fast');
+  });
+
   describe('with queries of the user', () => {
     const custom = (query: string): readonly ResolvedSignal[] => {
       const critical = { above: '3' };
