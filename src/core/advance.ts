@@ -2,7 +2,7 @@
 // the weight, the word of the router. Each waits for what comes before it; stepEnd.ts goes on.
 import type { Check } from './decision.ts';
 import { judgePods, whyNot } from './podHealth.ts';
-import { duringRollout, stepName, write } from './rollout.ts';
+import { duringRollout, otherWriterOf, stepName, write } from './rollout.ts';
 import { endpointsHold } from './settle.ts';
 import type { Situation } from './situation.ts';
 import { carriedBy, markOf, rejectedAttempt, sameMark } from './situation.ts';
@@ -136,11 +136,24 @@ export const weightIsNotTheSteps: Check = duringRollout((s, { canary, step }) =>
   const forbidden = raises ? raiseIsForbidden(s, canary, step) : null;
   if (forbidden !== null) return forbidden;
   const overwritten = canary.record.stepStartMs !== null;
+  const { nowMs, raiseNotBeforeMs } = s.obs;
+  const by = otherWriterOf(s.routes);
+  if (overwritten && raises && nowMs < raiseNotBeforeMs) {
+    return {
+      phase: 'Progressing',
+      reason: 'WeightsOverwritten',
+      message:
+        `The weights are not those of ${stepName(step, s)}${by}; they were put back before, and ` +
+        `are again at ${rfc3339(raiseNotBeforeMs)}.`,
+      commands: [],
+      lookAgainAtMs: raiseNotBeforeMs,
+    };
+  }
   return {
     phase: 'Progressing',
     reason: overwritten ? 'WeightsOverwritten' : 'StepStarted',
     message: overwritten
-      ? `The weights were not those of ${stepName(step, s)}; they are put back.`
+      ? `The weights were not those of ${stepName(step, s)}${by}; they are put back.`
       : `The canary gets the weight of ${stepName(step, s)}.`,
     commands: [
       {

@@ -188,6 +188,8 @@ export interface Observation {
   readonly routeOwners: readonly (string | null)[];
   readonly action: ParsedAction;
   readonly evidence: RevisionEvidence | null;
+  /** Weights that another writer lowers again and again are put back no sooner than this. */
+  readonly raiseNotBeforeMs: TimeMs;
   /** Incidents of a status that was made and could not be written yet. */
   readonly unwritten: readonly Incident[];
   /** The API server's words on the ReplicaSet of the desired revision, from an earlier pass. */

@@ -1,7 +1,7 @@
 // What the checks of a rollout share: the canary on its way with its running step, the names of
 // steps for people, and the plainest write. It checks nothing.
 import type { Check, Finding } from './decision.ts';
-import type { Command, RevisionRecord, RevisionView } from './model.ts';
+import type { Command, RevisionRecord, RevisionView, RouteView } from './model.ts';
 import type { RunningStep, Situation } from './situation.ts';
 import { podsForStep } from './situation.ts';
 
@@ -24,6 +24,12 @@ export function duringRollout(check: (s: Situation, r: Rollout) => Finding | nul
 
 export function stepName({ number, weight, final }: RunningStep, s: Situation): string {
   return final ? 'the bake (100 %)' : `step ${number}/${s.policy.steps.length} (${weight} %)`;
+}
+
+/** Who else wrote the weights of a route, for a sentence about them; '' when nobody is known. */
+export function otherWriterOf(routes: readonly RouteView[]): string {
+  const manager = routes.find(({ otherManager }) => otherManager !== null)?.otherManager ?? null;
+  return manager === null ? '' : ` (written by ${manager})`;
 }
 
 /** Writes a revision as it was read: the write fails when somebody else was faster. */

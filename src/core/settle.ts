@@ -3,6 +3,7 @@
 import type { Check, Finding } from './decision.ts';
 import type { Command, EndpointsView, RevisionView } from './model.ts';
 import { whyNot } from './podHealth.ts';
+import { otherWriterOf } from './rollout.ts';
 import type { Situation } from './situation.ts';
 import { markOf } from './situation.ts';
 import { lower } from './takeAway.ts';
@@ -118,7 +119,7 @@ function routesReturnTo(s: Situation, stable: RevisionView): Finding {
     phase,
     reason: wasStable ? 'WeightsOverwritten' : 'Promoting',
     message: wasStable
-      ? 'Another writer gave the canary service weight; it is taken back.'
+      ? `Another writer gave the canary service weight${otherWriterOf(s.routes)}; it is taken back.`
       : `Revision ${stable.revision} is stable; its routes go to the stable service.`,
     commands: [lower(0, mark, 'none', null), { kind: 'readBack' }],
   };

@@ -1,7 +1,7 @@
 // What the caches keep of each kind of object: what somebody reads, and no more, since a fleet's
 // objects are most of the operator's memory. It changes no meaning of what it keeps.
 import type { X0ttaDeployment } from '../api/schema.ts';
-import type { BackendRef, HttpRoute } from '../traffic/httpRoute.ts';
+import type { BackendRef, HttpRoute, ManagedFields } from '../traffic/httpRoute.ts';
 import type { ContainerStatus, EndpointSlice, Pod, ReplicaSet, Service } from './port.ts';
 import type { KubeObject, ObjectMeta } from './resources.ts';
 
@@ -123,6 +123,15 @@ function backendOf({ group, kind, namespace, name, port, weight }: BackendRef): 
   return present({ group, kind, namespace, name, port, weight }) as BackendRef;
 }
 
+/** Who has the rules, so that one who overwrites weights can be named. */
+function managersOf({ managedFields = [] }: HttpRoute['metadata']): ManagedFields[] {
+  return managedFields.flatMap(({ manager, subresource, time, fieldsV1 }) => {
+    const hasRules = fieldsV1?.['f:spec']?.['f:rules'] !== undefined;
+    if (!hasRules || (subresource ?? '') !== '') return [];
+    return [{ ...present({ manager, time }), fieldsV1: { 'f:spec': { 'f:rules': {} } } }] as const;
+  }) as ManagedFields[];
+}
+
 export function trimRoute(object: HttpRoute): HttpRoute {
   const { apiVersion, kind, metadata, spec, status } = object;
   const rules = spec.rules?.map(({ backendRefs }) =>
@@ -130,7 +139,7 @@ export function trimRoute(object: HttpRoute): HttpRoute {
   );
   return {
     ...present({ apiVersion, kind }),
-    metadata: metaOf(metadata),
+    metadata: { ...metaOf(metadata), managedFields: managersOf(metadata) },
     spec: present({ rules }),
     ...present({ status }),
   } as HttpRoute;

@@ -13,6 +13,11 @@ export interface Desired {
   readonly hash: string;
 }
 
+/** Between two times that weights are put back, at most. */
+const longestPutBackMs = 300_000;
+/** A writer that left the weights alone for so long begins anew. */
+const putBackForgottenMs = 600_000;
+
 export class ObjectMemory {
   readonly uid: string;
   /** The policy of the last spec that was valid. */
@@ -29,6 +34,8 @@ export class ObjectMemory {
     readonly untilMs: TimeMs;
     readonly problem: Problem;
   } | null = null;
+  #putBacks = 0;
+  #raiseNotBeforeMs = 0;
   readonly #imageFailing = new Map<string, TimeMs>();
 
   constructor(uid: string) {
@@ -44,6 +51,17 @@ export class ObjectMemory {
       this.#desired = { revision: revisionName(hash), hash, generation };
     }
     return this.#desired;
+  }
+
+  /** Weights were put back after another writer lowered them; the next time waits longer. */
+  notePutBack(nowMs: TimeMs): void {
+    const isNew = nowMs > this.#raiseNotBeforeMs + putBackForgottenMs;
+    this.#putBacks = isNew ? 1 : this.#putBacks + 1;
+    this.#raiseNotBeforeMs = nowMs + Math.min(longestPutBackMs, 1000 * 2 ** this.#putBacks);
+  }
+
+  get raiseNotBeforeMs(): TimeMs {
+    return this.#raiseNotBeforeMs;
   }
 
   /** A refusal stands until its time is over or the template changes. */

@@ -82,6 +82,7 @@ export async function observe(
     }),
     action: parseAction(metadata.annotations),
     evidence: evidence.read(key),
+    raiseNotBeforeMs: memory.raiseNotBeforeMs,
     unwritten: memory.unwritten,
     replicaSetProblem: memory.problemOf(memory.desiredOf(object).revision, nowMs),
   };

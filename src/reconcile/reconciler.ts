@@ -80,6 +80,10 @@ async function pass(
   const outcomes = await act(decision.commands, obs, userService, ports);
   watchEvidence(key, obs, decision, ports);
   noteRefusals(obs, outcomes, memory);
+  const putsBack = decision.commands.some(
+    (command) => command.kind === 'setWeights' && command.guard === 'raise',
+  );
+  if (decision.reason === 'WeightsOverwritten' && putsBack) memory.notePutBack(obs.nowMs);
   const status = foldStatus(obs, decision, outcomes);
   const written = await writeStatus(obs, decision, outcomes, status, ports);
   memory.unwritten =

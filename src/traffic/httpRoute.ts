@@ -34,7 +34,7 @@ export interface RouteParent {
   readonly conditions?: readonly RouteCondition[];
 }
 
-/** An entry of managedFields; the store drops them, a GET has them. */
+/** An entry of managedFields; the store keeps those of the rules. */
 export interface ManagedFields {
   readonly manager?: string;
   readonly subresource?: string;

@@ -41,7 +41,7 @@ export interface ReadBack {
 
 /** A kind of router. Lists are in the order of `target.routes`; null is a route that is missing. */
 export interface TrafficProvider {
-  /** As last seen; asks nobody. Does not know `otherManager`. */
+  /** As last seen; asks nobody. */
   read(target: TrafficTarget): readonly (RouteView | null)[];
 
   /**

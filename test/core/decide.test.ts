@@ -185,6 +185,22 @@ describe('the decision', () => {
       expect(cluster.route.canaryWeight).to.equal(20);
     });
 
+    it('names who lowers weights, and puts them back no sooner than it may', () => {
+      canaryInTraffic(cluster);
+      cluster.evidence = evidenceOf(cluster.nowMs, [0]);
+      cluster.route.canaryWeight = 5;
+      cluster.otherManager = 'argocd';
+      cluster.raiseNotBeforeMs = cluster.nowMs + 2_000;
+      const waiting = cluster.settle();
+      expect(waiting).to.include({ reason: 'WeightsOverwritten' });
+      expect(waiting.message).to.include('(written by argocd)');
+      expect(waiting.lookAgainAtMs).to.equal(cluster.raiseNotBeforeMs);
+      expect(cluster.route.canaryWeight).to.equal(5);
+      cluster.nowMs += 2_000;
+      cluster.settle();
+      expect(cluster.route.canaryWeight).to.equal(20);
+    });
+
     it('takes the weight from a route that lost its mark before it gives any', () => {
       canaryInTraffic(cluster);
       cluster.route.mark = null;

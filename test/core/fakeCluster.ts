@@ -79,6 +79,8 @@ export class FakeCluster {
   action: ParsedAction = { kind: 'none' };
   evidence: RevisionEvidence | null = null;
   routeAccepted = true;
+  raiseNotBeforeMs = 0;
+  otherManager: string | null = null;
   /** Whether the routes, read back, still show the weights of before. */
   routesLag = false;
   finalizing = false;
@@ -142,6 +144,7 @@ export class FakeCluster {
       routeOwners: this.routed ? [null] : [],
       action: this.action,
       evidence: this.evidence,
+      raiseNotBeforeMs: this.raiseNotBeforeMs,
       unwritten: [],
       replicaSetProblem: null,
     };
@@ -262,7 +265,7 @@ export class FakeCluster {
       accepted: this.routeAccepted,
       notAccepted: 'no gateway has reported on the route yet',
       lags: false,
-      otherManager: null,
+      otherManager: this.otherManager,
     };
   }
 

@@ -83,6 +83,8 @@ describe('what a cache keeps', () => {
     const route = routeOf([{ ...splitRule(80, 20), filters: ['much'] } as object, {}], {
       'x0tta.io/verdict': 'none',
     });
+    const owner = { manager: 'argocd', time: 'now', fieldsV1: { 'f:spec': { 'f:rules': {} } } };
+    Object.assign(route.metadata, { managedFields: [owner, { manager: 'much' }] });
     const services = servicePair('web');
     const kept = trim.trimRoute(route);
     expect(viewOf(kept, services)).to.deep.equal(viewOf(route, services));
