@@ -45,8 +45,13 @@ describe('a thousand objects', function () {
   });
 
   after(async () => {
-    const all = ['delete', 'x0tta', '--all', '-n', namespace, '--timeout=180s'];
-    await cluster.kubectl(all);
+    await cluster.client.delete(folder());
+    const gone = async (): Promise<boolean> => {
+      if ((await cluster.client.list(folder())).length === 0) return true;
+      await delay(2_000);
+      return false;
+    };
+    await waitFor('all objects gone', gone, 300_000);
     await operator.stop();
     await metrics.close();
     await pods.stop();
