@@ -45,7 +45,7 @@ const queueLimits = {
   concurrency: 8,
   urgentConcurrency: 8,
   backoff: { baseMs: 200, maxMs: 60_000 },
-  rate: { perSecond: 100, burst: 500 },
+  rate: { perSecond: 300, burst: 1_000 },
 } as const;
 
 interface Flags {
