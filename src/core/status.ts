@@ -169,7 +169,11 @@ function foldIncidents(
   const moved = done.find(({ command }) => movesTraffic(command, s));
   const readBack = done.find(({ command }) => command.kind === 'readBack');
   const resolved = phase === 'RolledBack' && incident.resolvedAt === undefined;
-  const actions = [...(incident.actions ?? []), ...done.flatMap(actionOf)];
+  const actions = [
+    ...(incident.actions ?? []),
+    ...done.flatMap(actionOf),
+    ...scaledDown(s, incident),
+  ];
   const resolvedMs = readBack?.atMs ?? s.obs.nowMs;
   // Whoever moved the traffic may have died before it could say when; by now it has moved.
   const movedMs = moved?.atMs ?? (resolved ? resolvedMs : undefined);
@@ -198,7 +202,14 @@ function actionOf({ command }: Outcome): string[] {
   if (command.kind === 'readBack') return ['routes read back'];
   if (command.kind !== 'writeRevision') return [];
   if (command.record.rejected === true) return ['revision rejected'];
-  return command.replicas === undefined ? [] : [`${command.name} scaled to ${command.replicas}`];
+  const { name, replicas = 0 } = command;
+  return replicas === 0 ? [] : [`${name} scaled to ${replicas}`];
+}
+
+/** Read off the revision, so that it comes with the write that shows its replicas. */
+function scaledDown({ obs }: Situation, { revision }: Incident): string[] {
+  const view = obs.revisions.find((candidate) => candidate.revision === revision);
+  return view?.replicas === 0 ? [`${view.name} scaled to 0`] : [];
 }
 
 /** A retry begins a higher attempt, which takes the revision off the list. */
