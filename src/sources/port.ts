@@ -16,11 +16,20 @@ export type MetricAnswer =
   | { readonly ok: true; readonly rows: readonly MetricRow[] }
   | { readonly ok: false; readonly absence: Absence };
 
+/** Whether a row with these labels is of use. A source may leave out what is not. */
+export type WantRow = (labels: MetricRow['labels']) => boolean;
+
 /** One metric server. A failing server is an answer: neither query ever rejects. */
 export interface MetricSource {
-  instant(query: string, timeMs: number): Promise<MetricAnswer>;
+  instant(query: string, timeMs: number, want?: WantRow): Promise<MetricAnswer>;
   /** Points at startMs, startMs + stepMs, … up to endMs; at most 11,000 (Prometheus' own limit). */
-  range(query: string, startMs: number, endMs: number, stepMs: number): Promise<MetricAnswer>;
+  range(
+    query: string,
+    startMs: number,
+    endMs: number,
+    stepMs: number,
+    want?: WantRow,
+  ): Promise<MetricAnswer>;
   /** The server's clock, estimated; the operator's until the server has answered once. */
   nowMs(): number;
 }

@@ -1,12 +1,14 @@
 // Asks a Prometheus over HTTP. Whatever goes wrong becomes an absence with its name; nothing here
 // throws, and no answer is trusted further than it was checked.
+import type { Readable } from 'node:stream';
 import axios, { AxiosError } from 'axios';
-import type { AxiosResponse } from 'axios';
 import type { Absence, AbsenceReason } from '../core/evidence.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { BodyReader, isRecord } from './answer.ts';
+import type { Body } from './answer.ts';
 import { createCredentials } from './credentials.ts';
 import { absence } from './port.ts';
-import type { MetricAnswer, MetricRow, MetricSource, ServerSettings } from './port.ts';
+import type { MetricAnswer, MetricSource, ServerSettings, WantRow } from './port.ts';
 
 export interface PrometheusOptions {
   readonly settings: ServerSettings;
@@ -27,20 +29,24 @@ export function createPrometheus({ settings, clock, onAnswer }: PrometheusOption
     maxRedirects: 0,
     // A proxy of the environment must not come between an operator and the server it names.
     proxy: false,
-    responseType: 'text',
-    transformResponse: (text: unknown) => text,
+    responseType: 'stream',
     validateStatus: () => true,
   });
   const serverClock = new ServerClock(clock);
   const credentials = createCredentials(settings, clock);
-  const ask = async (path: string, form: Record<string, string>): Promise<MetricAnswer> => {
+  const ask = async (
+    path: string,
+    form: Readonly<Record<string, string>>,
+    want: WantRow = () => true,
+  ): Promise<MetricAnswer> => {
     const signal = AbortSignal.timeout(settings.timeoutMs);
     let answer: MetricAnswer;
     try {
       const body = new URLSearchParams(form);
-      const response = await client.post<string>(path, body, { signal, ...credentials.proof() });
-      serverClock.hear(response.headers['date']);
-      answer = readAnswer(settings, response);
+      const how = { signal, ...credentials.proof() };
+      const { status, headers, data } = await client.post<Readable>(path, body, how);
+      serverClock.hear(headers['date']);
+      answer = readAnswer(settings, status, await readBody(data, want));
     } catch (error) {
       answer = { ok: false, absence: unanswered(settings, error) };
     }
@@ -52,14 +58,11 @@ export function createPrometheus({ settings, clock, onAnswer }: PrometheusOption
   };
   const seconds = (ms: number): string => (ms / 1000).toFixed(3);
   return {
-    instant: (query, timeMs) => ask('/api/v1/query', { query, time: seconds(timeMs) }),
-    range: (query, startMs, endMs, stepMs) =>
-      ask('/api/v1/query_range', {
-        query,
-        start: seconds(startMs),
-        end: seconds(endMs),
-        step: seconds(stepMs),
-      }),
+    instant: (query, timeMs, want) => ask('/api/v1/query', { query, time: seconds(timeMs) }, want),
+    range: (query, startMs, endMs, stepMs, want) => {
+      const times = { start: seconds(startMs), end: seconds(endMs), step: seconds(stepMs) };
+      return ask('/api/v1/query_range', { query, ...times }, want);
+    },
     nowMs: () => serverClock.nowMs(),
   };
 }
@@ -92,22 +95,29 @@ class ServerClock {
   }
 }
 
+async function readBody(stream: Readable, want: WantRow): Promise<Body> {
+  const reader = new BodyReader(want);
+  stream.setEncoding('utf8');
+  for await (const text of stream) reader.write(String(text));
+  return reader.end();
+}
+
 function readAnswer(
   settings: ServerSettings,
-  { status, data }: AxiosResponse<string>,
+  status: number,
+  { envelope, rows, rowCount }: Body,
 ): MetricAnswer {
   const failed = (kind: Absence['kind'], reason: AbsenceReason, what: string): MetricAnswer => ({
     ok: false,
     absence: absence(kind, reason, `Metric server ${settings.name} ${what}`),
   });
-  const body = parseJson(data);
   if (status === 401 || status === 403) {
     const what = `refused the credentials of its configuration (${status}): check its auth.`;
     return failed('unreachable', 'ClientError', what);
   }
-  if (isRecord(body) && typeof body['errorType'] === 'string') {
-    const { errorType } = body;
-    const what = `refused the query (${errorType}): ${String(body['error'])}`;
+  if (isRecord(envelope) && typeof envelope['errorType'] === 'string') {
+    const { errorType } = envelope;
+    const what = `refused the query (${errorType}): ${String(envelope['error'])}`;
     if (errorType === 'timeout') return failed('unreachable', 'TimedOut', what);
     if (status === 422 && what.includes('too many')) {
       return failed('untrusted', 'TooManySeries', what);
@@ -120,89 +130,27 @@ function readAnswer(
     const reason = status >= 500 ? 'ServerError' : 'ClientError';
     return failed('unreachable', reason, `answered ${status}, and not as Prometheus does.`);
   }
-  const result = resultOf(body);
-  if (result === null) return failed('untrusted', 'Malformed', 'answered no Prometheus result.');
-  if (result.warning !== null) {
-    const what = `warned that the answer may be incomplete: ${result.warning}`;
+  const warnings = warningsOf(envelope);
+  if (warnings === null || rows === null) {
+    return failed('untrusted', 'Malformed', 'answered no Prometheus result.');
+  }
+  if (warnings.length > 0) {
+    const what = `warned that the answer may be incomplete: ${String(warnings[0])}`;
     return failed('untrusted', 'Partial', what);
   }
-  if (result.items.length > mostRows) {
+  if (rowCount > mostRows) {
     return failed('untrusted', 'TooManySeries', `gave more than ${mostRows} rows.`);
   }
-  const rows = rowsOf(result);
-  if (rows === null) return failed('untrusted', 'Malformed', 'answered no Prometheus result.');
   return { ok: true, rows };
 }
 
-type Item = Readonly<Record<string, unknown>>;
-
-/** A whole fleet's answer is checked by hand: a schema takes ten times as long. */
-interface Result {
-  readonly type: string;
-  readonly items: readonly unknown[];
-  readonly warning: string | null;
-}
-
-function isRecord(value: unknown): value is Item {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function resultOf(body: unknown): Result | null {
-  if (!isRecord(body) || body['status'] !== 'success') return null;
-  const { data, warnings = [] } = body;
-  if (!isRecord(data) || !Array.isArray(data['result'])) return null;
-  if (!Array.isArray(warnings)) return null;
-  const type = String(data['resultType']);
-  const warning = warnings.length === 0 ? null : String(warnings[0]);
-  // A scalar is one sample without labels.
-  const items = type === 'scalar' ? [{ metric: {}, value: data['result'] }] : data['result'];
-  return ['vector', 'matrix', 'scalar'].includes(type) ? { type, items, warning } : null;
-}
-
-/** Null when anything in it is not as the API says. */
-function rowsOf({ type, items }: Result): MetricRow[] | null {
-  const rows: MetricRow[] = [];
-  for (const item of items) {
-    if (!isRecord(item) || !isLabels(item['metric'])) return null;
-    const samples = type === 'matrix' ? item['values'] : [item['value']];
-    if (!Array.isArray(samples)) return null;
-    const read: (readonly [number, number])[] = [];
-    for (const sample of samples) {
-      if (!isSample(sample)) return null;
-      read.push([Math.round(sample[0] * 1000), numberOf(sample[1])]);
-    }
-    rows.push({ labels: item['metric'], samples: read });
-  }
-  return rows;
-}
-
-function isLabels(value: unknown): value is Readonly<Record<string, string>> {
-  if (!isRecord(value)) return false;
-  for (const name in value) if (typeof value[name] !== 'string') return false;
-  return true;
-}
-
-function isSample(value: unknown): value is readonly [number, string] {
-  return (
-    Array.isArray(value) &&
-    value.length === 2 &&
-    typeof value[0] === 'number' &&
-    typeof value[1] === 'string'
-  );
-}
-
-/** Prometheus writes infinities as +Inf and -Inf, which Number does not read. */
-function numberOf(text: string): number {
-  if (text === '+Inf') return Infinity;
-  return text === '-Inf' ? -Infinity : Number(text);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+/** Null when this is no Prometheus' result. */
+function warningsOf(envelope: unknown): readonly unknown[] | null {
+  if (!isRecord(envelope) || envelope['status'] !== 'success') return null;
+  const { data, warnings = [] } = envelope;
+  const type = isRecord(data) ? data['resultType'] : null;
+  if (type !== 'vector' && type !== 'matrix' && type !== 'scalar') return null;
+  return Array.isArray(warnings) ? warnings : null;
 }
 
 function unanswered(settings: ServerSettings, error: unknown): Absence {
