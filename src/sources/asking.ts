@@ -18,8 +18,10 @@ export interface Answered {
   readonly rows: RowIndex;
 }
 
-/** The answers by question and namespace. */
-export type Answers = ReadonlyMap<string, ReadonlyMap<string, Answered>>;
+/** What a question came to, by namespace. */
+export type AnswerOf = ReadonlyMap<string, Answered>;
+/** The answers by question. */
+export type Answers = ReadonlyMap<string, AnswerOf>;
 
 /** Queries under way at a time. */
 const concurrency = 4;
@@ -27,7 +29,7 @@ const tooMuch: ReadonlySet<AbsenceReason> = new Set(['TooManySeries', 'Truncated
 
 /** Every question by its key. */
 export async function askAll(questions: ReadonlyMap<string, Question>): Promise<Answers> {
-  const answers = new Map<string, ReadonlyMap<string, Answered>>();
+  const answers = new Map<string, AnswerOf>();
   const waiting = questions.entries();
   const work = async (): Promise<void> => {
     for (const [key, question] of waiting) {

@@ -4,15 +4,16 @@ import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Absence, EvidenceTarget, RawPoints } from '../core/evidence.ts';
 import type { RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
 import { askAll } from './asking.ts';
-import type { Answered, Answers, Question } from './asking.ts';
+import type { AnswerOf, Answered, Answers, Question } from './asking.ts';
 import { absence } from './port.ts';
-import type { MetricAnswer, MetricSource, ServerSettings } from './port.ts';
+import type { MetricAnswer, MetricSource, ServerSettings, WantRow } from './port.ts';
 import { freshnessQuery } from './queries.ts';
 import type { Dialect, Scope } from './queries.ts';
-import { at, byRevision, byService, distrust, revisionKey, serviceKey, since } from './rows.ts';
+import * as rows from './rows.ts';
+import { byRevision, byService, revisionKey, revisionOf, serviceKey } from './rows.ts';
 import type { Points, RowIndex } from './rows.ts';
-import { dialectOf, lookedFor, nativeQueryOf, pointsOf, queryOf } from './signalQueries.ts';
-import type { OwnRows } from './signalQueries.ts';
+import { dialectOf, keyOf, lookedFor, nativeQueryOf, pointsOf, queryOf } from './signalQueries.ts';
+import type { OwnRows, SignalQuery } from './signalQueries.ts';
 import { gridCeil, gridFloor, horizonOf } from './windows.ts';
 
 /** A canary to look at. */
@@ -33,7 +34,13 @@ export interface Server {
 /** Below Prometheus' 11,000 points a series, of which longer ranges take every second or third. */
 const mostPoints = 10_900;
 
-interface Moment {
+/** How the queries of one look are made and sent. */
+interface Look {
+  readonly server: Server;
+  readonly dialect: Dialect;
+  readonly subjects: readonly Subject[];
+  readonly scopeOf: (subjects: readonly Subject[], isWide: boolean) => Scope;
+  readonly send: (query: string, want: WantRow | undefined) => Promise<MetricAnswer>;
   readonly atMs: number;
   /** Between the points of a range; null for an instant. */
   readonly stepMs: number | null;
@@ -41,30 +48,36 @@ interface Moment {
   readonly firstMs: number | null;
 }
 
-/** How the queries of one look are made and sent. */
-interface Look extends Moment {
-  readonly server: Server;
-  readonly dialect: Dialect;
-  /** `wide` takes stable's pods in as well. */
-  readonly scopeOf: (subject: Subject, wide: boolean) => Scope;
-  readonly send: (query: string) => Promise<MetricAnswer>;
-}
-
-/** The newest point of each signal of each subject, by queries that the whole fleet shares. */
+/** The newest point of each signal of each subject, by queries about whole namespaces. */
 export function lookAtFleet(
   server: Server,
   subjects: readonly Subject[],
   atMs: number,
 ): Promise<readonly RevisionEvidence[]> {
-  const namespaces = [...new Set(subjects.map(({ target }) => target.namespace))].toSorted();
-  const scope: Scope = { kind: 'namespaces', namespaces };
-  const send = (query: string): Promise<MetricAnswer> => server.source.instant(query, atMs);
-  const dialect = dialectOf(server.settings);
-  const how = { server, dialect, scopeOf: () => scope, send, atMs, stepMs: null, firstMs: null };
-  return look(how, subjects);
+  return lookAtMoment(server, subjects, atMs, fleetScope);
 }
 
-/** Every point that the subjects' holds need, up to atMs, by one query for each namespace. */
+/** The same by queries about the subjects alone, for few of them. */
+export function lookAtSome(
+  server: Server,
+  subjects: readonly Subject[],
+  atMs: number,
+): Promise<readonly RevisionEvidence[]> {
+  return lookAtMoment(server, subjects, atMs, scopeOfSome);
+}
+
+function lookAtMoment(
+  server: Server,
+  subjects: readonly Subject[],
+  atMs: number,
+  scopeOf: Look['scopeOf'],
+): Promise<readonly RevisionEvidence[]> {
+  const send: Look['send'] = (query, want) => server.source.instant(query, atMs, want);
+  const dialect = dialectOf(server.settings);
+  return look({ server, dialect, subjects, scopeOf, send, atMs, stepMs: null, firstMs: null });
+}
+
+/** Every point that the subjects' holds need, up to atMs, by queries about them alone. */
 export function lookBack(
   server: Server,
   subjects: readonly Subject[],
@@ -75,32 +88,28 @@ export function lookBack(
   const steps = Math.ceil((atMs - startMs) / settings.scrapeIntervalMs / mostPoints);
   const stepMs = settings.scrapeIntervalMs * Math.max(1, steps);
   const firstMs = gridCeil(startMs, stepMs);
-  const send = (query: string): Promise<MetricAnswer> =>
-    source.range(query, firstMs, gridFloor(atMs, stepMs), stepMs);
+  const send: Look['send'] = (query, want) =>
+    source.range(query, firstMs, gridFloor(atMs, stepMs), stepMs, want);
   const dialect = dialectOf(settings);
-  const how = { server, dialect, scopeOf: scopesOf(subjects), send, atMs, stepMs, firstMs };
-  return look(how, subjects);
+  const scopeOf = scopeOfSome;
+  return look({ server, dialect, subjects, scopeOf, send, atMs, stepMs, firstMs });
 }
 
-/** The subjects of one namespace share their queries. */
-function scopesOf(subjects: readonly Subject[]): Look['scopeOf'] {
-  const byNamespace = Map.groupBy(subjects, ({ target }) => target.namespace);
-  const scopes = new Map<string, Scope>();
-  return ({ target: { namespace } }, wide) => {
-    const key = `${wide} ${namespace}`;
-    const known = scopes.get(key);
-    if (known !== undefined) return known;
-    const targets = (byNamespace.get(namespace) ?? []).map(({ target }) => target);
-    const stable = wide ? targets.flatMap(({ stableReplicaSet }) => stableReplicaSet ?? []) : [];
-    const scope: Scope = {
-      kind: 'replicaSets',
-      namespace,
-      replicaSets: [...targets.map(({ canaryReplicaSet }) => canaryReplicaSet), ...stable],
-      services: targets.map(({ service }) => service),
-    };
-    scopes.set(key, scope);
-    return scope;
-  };
+function namespacesOf(subjects: readonly Subject[]): string[] {
+  return [...new Set(subjects.map(({ target }) => target.namespace))].toSorted();
+}
+
+function fleetScope(subjects: readonly Subject[]): Scope {
+  return { namespaces: namespacesOf(subjects), only: null };
+}
+
+function scopeOfSome(subjects: readonly Subject[], isWide: boolean): Scope {
+  const targets = subjects.map(({ target }) => target);
+  const canaries = targets.map(({ canaryReplicaSet }) => canaryReplicaSet);
+  const stable = isWide ? targets.flatMap(({ stableReplicaSet }) => stableReplicaSet ?? []) : [];
+  const services = targets.map(({ service }) => service);
+  const only = { replicaSets: [...canaries, ...stable], services };
+  return { namespaces: namespacesOf(subjects), only };
 }
 
 /** The first time whose points can matter. */
@@ -110,67 +119,119 @@ function startOf({ target, signals }: Subject, settings: ServerSettings, atMs: n
   return Math.min(gridFloor(oldestMs, settings.scrapeIntervalMs), atMs);
 }
 
-/** What part of a query's text differs with the namespaces that are asked about. */
-type Build = (scope: Scope) => string;
+async function look(how: Look): Promise<readonly RevisionEvidence[]> {
+  const plans = plansOf(how);
+  const freshness = freshnessPlan(how);
+  const first = new Questions(how);
+  for (const subject of how.subjects) {
+    first.add(subject, freshness);
+    for (const signal of subject.signals) first.add(subject, plans(signal));
+  }
+  const answers = await askAll(first.all);
+  const native = new Questions(how);
+  for (const subject of how.subjects) {
+    for (const signal of subject.signals) {
+      const plan = plans(signal);
+      const classic = answers.get(plan.text)?.get(subject.target.namespace);
+      if (plan.native === null || classic?.answer.ok !== true) continue;
+      if (ownRows(classic, subject, 'canary').length === 0) native.add(subject, plan.native);
+    }
+  }
+  const more =
+    native.all.size === 0 ? answers : new Map([...answers, ...(await askAll(native.all))]);
+  return how.subjects.map((subject) => {
+    const distrusted = distrustOf(subject, how, more.get(freshness.text));
+    const signals = subject.signals.map((signal) => {
+      const evidence = evidenceOn(signal, subject, plans(signal), how, more, distrusted);
+      return [signal.name, evidence] as const;
+    });
+    return { observedAtMs: how.atMs, signals: Object.fromEntries(signals) };
+  });
+}
 
-async function look(how: Look, subjects: readonly Subject[]): Promise<readonly RevisionEvidence[]> {
-  const first = new Map<string, Question>();
-  for (const subject of subjects) {
-    addFreshness(first, how, subject);
-    for (const signal of subject.signals) {
-      const { build, isWide } = queryOf(signal, how.dialect, how.stepMs !== null);
-      add(first, how, subject, build, isWide, signal.kind !== 'custom');
-    }
-  }
-  const answers = await askAll(first);
-  const native = new Map<string, Question>();
-  for (const subject of subjects) {
-    for (const signal of subject.signals) {
-      const build = nativeQueryOf(signal, how.dialect);
-      const classic = answeredOf(answers, how, subject, signal);
-      if (build === null || classic === undefined || !classic.answer.ok) continue;
-      if (ownRows(classic, subject, 'canary').length === 0) {
-        add(native, how, subject, build, false, true);
-      }
-    }
-  }
-  const more = native.size === 0 ? answers : new Map([...answers, ...(await askAll(native))]);
-  return subjects.map((subject) => evidenceOf(subject, how, more));
+/** What is asked for signals that are alike, by one text for all subjects of the look. */
+interface Plan extends SignalQuery {
+  readonly text: string;
+  readonly isBuiltIn: boolean;
+  /** Instead, for subjects of which this finds no rows. */
+  readonly native: Plan | null;
+}
+
+/** Thousands of objects have the same few signals: each plan is made once. */
+function plansOf(how: Look): (signal: ResolvedSignal) => Plan {
+  const plans = new Map<string, Plan>();
+  return (signal) => {
+    const key = keyOf(signal);
+    const known = plans.get(key);
+    if (known !== undefined) return known;
+    const query = queryOf(signal, how.dialect, how.stepMs !== null);
+    const build = nativeQueryOf(signal, how.dialect);
+    const native = build === null ? null : planOf({ ...query, build }, how, true, null);
+    const plan = planOf(query, how, signal.kind !== 'custom', native);
+    plans.set(key, plan);
+    return plan;
+  };
+}
+
+function planOf(query: SignalQuery, how: Look, isBuiltIn: boolean, native: Plan | null): Plan {
+  const text = query.build(how.scopeOf(how.subjects, query.isWide));
+  return { ...query, text, isBuiltIn, native };
 }
 
 /** Freshness is one moment's, also where the signals are asked for over a range. */
-function addFreshness(questions: Map<string, Question>, how: Look, subject: Subject): void {
+function freshnessPlan(how: Look): Plan & Pick<Look, 'send'> {
+  const build = (scope: Scope): string => freshnessQuery(scope, how.dialect);
+  const query = { build, windowMs: 0, isWide: false, isTraffic: true };
   const { source } = how.server;
-  const build: Build = (scope) => freshnessQuery(scope, how.dialect);
-  const instant = { ...how, send: (query: string) => source.instant(query, how.atMs) };
-  add(questions, instant, subject, build, false, true);
+  return {
+    ...planOf(query, how, true, null),
+    send: (text, want) => source.instant(text, how.atMs, want),
+  };
 }
 
-function add(
-  questions: Map<string, Question>,
-  how: Look,
-  subject: Subject,
-  build: Build,
-  isWide: boolean,
-  isBuiltIn: boolean,
-): void {
-  const scope = how.scopeOf(subject, isWide);
-  const key = build(scope);
-  const { namespace } = subject.target;
-  const known = questions.get(key);
-  if (known !== undefined) {
-    if (!known.namespaces.includes(namespace)) {
-      questions.set(key, { ...known, namespaces: [...known.namespaces, namespace] });
-    }
-    return;
+/** The questions of one look by their texts. */
+class Questions {
+  readonly all = new Map<string, Question>();
+  readonly #wanted = new Map<string, Set<string>>();
+  readonly #how: Look;
+
+  constructor(how: Look) {
+    this.#how = how;
   }
-  const isFleet = scope.kind === 'namespaces' && isBuiltIn;
-  questions.set(key, {
-    namespaces: isFleet ? scope.namespaces : [namespace],
-    canBeHalved: isFleet,
-    ask: (namespaces) => how.send(isFleet ? build({ kind: 'namespaces', namespaces }) : key),
-    index: (answer) => indexOf(answer, how.dialect, isBuiltIn),
-  });
+
+  /** A subject's own answer is in it. */
+  add(subject: Subject, plan: Plan & Partial<Pick<Look, 'send'>>): void {
+    const { namespace, canaryReplicaSet, stableReplicaSet } = subject.target;
+    const wanted = this.#wanted.get(plan.text) ?? new Set();
+    wanted.add(revisionKey(namespace, canaryReplicaSet));
+    if (plan.isWide && stableReplicaSet !== null) {
+      wanted.add(revisionKey(namespace, stableReplicaSet));
+    }
+    if (this.all.has(plan.text)) return;
+    this.#wanted.set(plan.text, wanted);
+    const { dialect, subjects, scopeOf, send } = { ...this.#how, ...plan };
+    const namespaces = namespacesOf(subjects);
+    const askPart = (some: readonly string[]): Promise<MetricAnswer> => {
+      const part = subjects.filter(({ target }) => some.includes(target.namespace));
+      const isWhole = some.length === namespaces.length;
+      const text = isWhole ? plan.text : plan.build(scopeOf(part, plan.isWide));
+      return send(text, wantRevisions(wanted, dialect));
+    };
+    this.all.set(plan.text, {
+      namespaces,
+      canBeHalved: plan.isBuiltIn,
+      ask: plan.isBuiltIn ? askPart : () => send(plan.text, undefined),
+      index: (answer) => indexOf(answer, dialect, plan.isBuiltIn),
+    });
+  }
+}
+
+/** Rows that name no revision name a service. */
+function wantRevisions(wanted: ReadonlySet<string>, { labels: names }: Dialect): WantRow {
+  return (labels) => {
+    const key = revisionOf(labels, names);
+    return key === null || wanted.has(key);
+  };
 }
 
 /** Rows of a query of the user's are searched by labels of their own. */
@@ -180,16 +241,6 @@ function indexOf(answer: MetricAnswer, { profile, labels }: Dialect, isBuiltIn: 
   const isByService =
     serviceLabel !== undefined && answer.rows.some((row) => row.labels[serviceLabel] !== undefined);
   return isByService ? byService(answer.rows, serviceLabel) : byRevision(answer.rows, labels);
-}
-
-function answeredOf(
-  answers: Answers,
-  how: Look,
-  subject: Subject,
-  signal: ResolvedSignal,
-): Answered | undefined {
-  const { build, isWide } = queryOf(signal, how.dialect, how.stepMs !== null);
-  return answers.get(build(how.scopeOf(subject, isWide)))?.get(subject.target.namespace);
 }
 
 /** Rows that name the revision, or the service that stands for its role. */
@@ -204,29 +255,21 @@ function ownRows(
   return byName ?? rows.get(serviceKey(namespace, service, role)) ?? [];
 }
 
-function evidenceOf(subject: Subject, how: Look, answers: Answers): RevisionEvidence {
-  const distrusted = distrustOf(subject, how, answers);
-  const signals = subject.signals.map(
-    (signal) => [signal.name, evidenceOn(signal, subject, how, answers, distrusted)] as const,
-  );
-  return { observedAtMs: how.atMs, signals: Object.fromEntries(signals) };
-}
-
 function evidenceOn(
   signal: ResolvedSignal,
   subject: Subject,
+  plan: Plan,
   how: Look,
   answers: Answers,
   distrusted: Absence | null,
 ): SignalEvidence {
-  const { build, isWide, windowMs, isTraffic } = queryOf(signal, how.dialect, how.stepMs !== null);
-  let query = build(how.scopeOf(subject, isWide));
-  let answered = answeredOf(answers, how, subject, signal);
-  const native = nativeQueryOf(signal, how.dialect)?.(how.scopeOf(subject, false));
-  const nativeAnswered = answers.get(native ?? '')?.get(subject.target.namespace);
-  if (native !== undefined && nativeAnswered !== undefined) {
-    [query, answered] = [native, nativeAnswered];
-  }
+  const { namespace } = subject.target;
+  const { isTraffic, windowMs } = plan;
+  const native = answers.get(plan.native?.text ?? '')?.get(namespace);
+  const asked = native === undefined || plan.native === null ? plan : plan.native;
+  const answered = native ?? answers.get(plan.text)?.get(namespace);
+  // What people read after a look back is about their object alone.
+  const query = how.stepMs === null ? asked.text : asked.build(how.scopeOf([subject], plan.isWide));
   // Two clusters behind one server are no evidence of anything; the rest is about requests alone.
   const isAmbiguous = distrusted?.reason === 'AmbiguousSource' && signal.kind !== 'custom';
   if (distrusted !== null && (isTraffic || isAmbiguous)) {
@@ -248,26 +291,28 @@ function readPoints(
 ): Points {
   if (answered === undefined) return { ok: false, absence: unasked };
   if (!answered.answer.ok) return answered.answer;
-  const rows = {
+  const own = {
     all: answered.answer.rows,
     canary: ownRows(answered, subject, 'canary'),
     stable: ownRows(answered, subject, 'stable'),
   };
-  return pointsOf(signal, subject.target, how.dialect, rows, how);
+  return pointsOf(signal, subject.target, how.dialect, own, how);
 }
 
-function distrustOf(subject: Subject, how: Look, answers: Answers): Absence | null {
+function distrustOf(
+  subject: Subject,
+  { dialect, atMs, server }: Look,
+  answers: AnswerOf | undefined,
+): Absence | null {
   const { target, pods } = subject;
-  const { dialect, atMs, server } = how;
-  const query = freshnessQuery(how.scopeOf(subject, false), dialect);
-  const answered = answers.get(query)?.get(target.namespace);
+  const answered = answers?.get(target.namespace);
   if (answered === undefined) return unasked;
   if (!answered.answer.ok) return answered.answer.absence;
   const own = ownRows(answered, subject, 'canary');
   const { scrapeIntervalMs, lagMs } = server.settings;
   const podLabel = dialect.profile.serviceLabel === undefined ? dialect.labels.pod : null;
   const oldestMs = atMs - 2 * scrapeIntervalMs - lagMs;
-  return distrust(own, target.canaryReplicaSet, { podLabel, pods }, atMs, oldestMs);
+  return rows.distrust(own, target.canaryReplicaSet, { podLabel, pods }, atMs, oldestMs);
 }
 
 function known(
@@ -277,12 +322,12 @@ function known(
   how: { readonly query: string; readonly windowMs: number; readonly lookedFor: string },
 ): SignalEvidence {
   const { query, windowMs } = how;
-  const points = since(raw, target.attemptStartMs, windowMs);
+  const points = rows.since(raw, target.attemptStartMs, windowMs);
   const gridMs = stepMs ?? server.settings.scrapeIntervalMs;
   return {
     state: 'known',
     // What handshakes come to is the difference of two moments.
-    latest: points.kind === 'handshakes' ? points : at(points, gridFloor(atMs, gridMs)),
+    latest: points.kind === 'handshakes' ? points : rows.at(points, gridFloor(atMs, gridMs)),
     history: stepMs === null ? null : points,
     windowSeconds: windowMs / 1000,
     stepSeconds: gridMs / 1000,

@@ -5,15 +5,15 @@ import type { Profile } from './profiles.ts';
 import type { PodLabels } from './port.ts';
 
 /** Whose pods a query is about. */
-export type Scope =
-  | { readonly kind: 'namespaces'; readonly namespaces: readonly string[] }
-  | {
-      readonly kind: 'replicaSets';
-      readonly namespace: string;
-      readonly replicaSets: readonly string[];
-      /** Their services, for profiles that name those instead of pods. */
-      readonly services: readonly string[];
-    };
+export interface Scope {
+  readonly namespaces: readonly string[];
+  /** Null: everything in the namespaces. */
+  readonly only: {
+    readonly replicaSets: readonly string[];
+    /** Their services, for profiles that name those instead of pods. */
+    readonly services: readonly string[];
+  } | null;
+}
 
 /** What all queries to one server have in common. */
 export interface Dialect {
@@ -75,19 +75,21 @@ function alternatives(texts: readonly string[]): string {
 }
 
 function podMatchers(scope: Scope, { namespace, pod }: PodLabels): string[] {
-  if (scope.kind === 'namespaces') {
-    return [`${namespace}=~${quote(alternatives(scope.namespaces))}`];
-  }
-  const pods = `(?:${alternatives(scope.replicaSets)})-${podSuffix}`;
-  return [`${namespace}=${quote(scope.namespace)}`, `${pod}=~${quote(pods)}`];
+  const { namespaces, only } = scope;
+  const [first = ''] = namespaces;
+  const within =
+    namespaces.length === 1
+      ? `${namespace}=${quote(first)}`
+      : `${namespace}=~${quote(alternatives(namespaces))}`;
+  if (only === null) return [within];
+  return [within, `${pod}=~${quote(`(?:${alternatives(only.replicaSets)})-${podSuffix}`)}`];
 }
 
 /** A service is named `<namespace>-<service>-…` there, so the names alone tell whose it is. */
 function serviceMatchers(scope: Scope, label: string): string[] {
-  const names =
-    scope.kind === 'namespaces'
-      ? `(?:${alternatives(scope.namespaces)})-.+-(?:stable|canary)-.+`
-      : `${escapeRegex(scope.namespace)}-(?:${alternatives(scope.services)})-(?:stable|canary)-.+`;
+  const { namespaces, only } = scope;
+  const services = only === null ? '.+' : `(?:${alternatives(only.services)})`;
+  const names = `(?:${alternatives(namespaces)})-${services}-(?:stable|canary)-.+`;
   return [`${label}=~${quote(names)}`];
 }
 

@@ -21,10 +21,13 @@ export type RowIndex = ReadonlyMap<string, readonly MetricRow[]>;
 
 /** Rows by the revision that they name, under `revisionKey`. */
 export function byRevision(rows: readonly MetricRow[], names: PodLabels): RowIndex {
-  return Map.groupBy(rows, ({ labels }) => {
-    const replicaSet = labels[revisionLabel] ?? replicaSetOfPod(labels[names.pod] ?? '') ?? '';
-    return revisionKey(labels[names.namespace] ?? '', replicaSet);
-  });
+  return Map.groupBy(rows, ({ labels }) => revisionOf(labels, names) ?? '');
+}
+
+/** The revision that a row names, as revisionKey does; null when it names none. */
+export function revisionOf(labels: MetricRow['labels'], names: PodLabels): string | null {
+  const replicaSet = labels[revisionLabel] ?? replicaSetOfPod(labels[names.pod] ?? '');
+  return replicaSet === null ? null : revisionKey(labels[names.namespace] ?? '', replicaSet);
 }
 
 /** Rows by the service that they name, under `serviceKey`: what follows it says port and router. */

@@ -6,7 +6,7 @@ import { judgeSignals } from '../core/judgement.ts';
 import type { SignalJudgement } from '../core/judgement.ts';
 import type { Cancel, Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import { lookAtFleet, lookBack } from './look.ts';
+import { lookAtFleet, lookAtSome, lookBack } from './look.ts';
 import type { Server, Subject } from './look.ts';
 import type { InterestListener } from './port.ts';
 import { QueryChecks } from './queryChecks.ts';
@@ -42,6 +42,8 @@ interface Watched extends Subject {
 
 /** Looks that fall due this close together share their queries. */
 const gatherMs = 20;
+/** Ranges of so many canaries at most are asked for by the same queries. */
+const togetherAtMost = 50;
 /** A hold's last point may still be on its way. */
 const missingPointMs = 1_000;
 /** A query that takes more of the interval than this makes the polls half as frequent. */
@@ -64,9 +66,9 @@ export class ServerPoller {
 
   constructor(options: ServerPollerOptions) {
     const { source, clock } = options;
-    const timed = async (query: string, timeMs: number): ReturnType<typeof source.instant> => {
+    const timed: typeof source.instant = async (...asked) => {
       const beganMs = clock.monotonicMs();
-      const answer = await source.instant(query, timeMs);
+      const answer = await source.instant(...asked);
       this.#slowestMs = Math.max(this.#slowestMs, clock.monotonicMs() - beganMs);
       return answer;
     };
@@ -157,7 +159,7 @@ export class ServerPoller {
     const { clock, log, intervalMs, settings } = this.#options;
     const beganMs = clock.monotonicMs();
     const subjects = [...this.#watched.values()];
-    if (subjects.length > 0) await this.#lookAt(subjects);
+    if (subjects.length > 0) await this.#lookAt(subjects, await this.#lookTime(), lookAtFleet);
     const tookMs = this.#slowestMs;
     this.#slowestMs = 0;
     const slow = tookMs > slowShare * intervalMs;
@@ -180,9 +182,12 @@ export class ServerPoller {
   }
 
   /** The newest points of all; then the whole hold of those to whom it matters. */
-  async #lookAt(subjects: readonly Watched[]): Promise<void> {
-    const atMs = await this.#lookTime();
-    const evidence = await lookAtFleet(this.#options, subjects, atMs);
+  async #lookAt(
+    subjects: readonly Watched[],
+    atMs: number,
+    look: typeof lookAtFleet,
+  ): Promise<void> {
+    const evidence = await look(this.#options, subjects, atMs);
     const closer: Watched[] = [];
     for (const [i, watched] of subjects.entries()) {
       const newest = evidence[i];
@@ -190,14 +195,17 @@ export class ServerPoller {
       if (needsHistory(watched, newest)) closer.push(watched);
       else this.#store(watched, newest);
     }
-    if (closer.length > 0) await this.#lookCloser(closer, atMs);
+    await this.#lookCloser(closer, atMs);
   }
 
   async #lookCloser(subjects: readonly Watched[], atMs: number): Promise<void> {
-    const evidence = await lookBack(this.#options, subjects, atMs);
-    for (const [i, watched] of subjects.entries()) {
-      const known = evidence[i];
-      if (known !== undefined) this.#store(watched, known);
+    for (let i = 0; i < subjects.length; i += togetherAtMost) {
+      const some = subjects.slice(i, i + togetherAtMost);
+      const evidence = await lookBack(this.#options, some, atMs);
+      for (const [nth, watched] of some.entries()) {
+        const known = evidence[nth];
+        if (known !== undefined) this.#store(watched, known);
+      }
     }
   }
 
@@ -223,7 +231,16 @@ export class ServerPoller {
   }
 
   async #lookNow(subjects: readonly Watched[]): Promise<void> {
-    await this.#lookCloser(subjects, await this.#lookTime());
+    const atMs = await this.#lookTime();
+    const isNew = ({ evidence }: Watched): boolean => evidence === null;
+    const fresh = subjects.filter(isNew);
+    await Promise.all([
+      ...(fresh.length > 0 ? [this.#lookAt(fresh, atMs, lookAtSome)] : []),
+      this.#lookCloser(
+        subjects.filter((watched) => !isNew(watched)),
+        atMs,
+      ),
+    ]);
   }
 
   #store(watched: Watched, evidence: RevisionEvidence): void {
@@ -299,7 +316,8 @@ function needsHistory(watched: Watched, newest: RevisionEvidence): boolean {
     if (signal.kind === 'pqcHandshakeFailures' && level === 'Critical') return true;
     if (absence === null) return false;
     // An unknown point does not end a breach, and an absence may itself be held against the canary.
-    return before.get(signal.name)?.breach.state === 'suspect' || signal.noData === 'Rollback';
+    const known = before.get(signal.name);
+    return known === undefined || known.breach.state === 'suspect' || signal.noData === 'Rollback';
   });
 }
 

@@ -35,6 +35,12 @@ export function dialectOf(settings: ServerSettings): Dialect {
   return { profile, labels: { ...profile.labels, ...settings.labels }, matchers, scrapeIntervalMs };
 }
 
+/** Signals with the same key have the same query, apart from the scope. */
+export function keyOf(signal: ResolvedSignal): string {
+  const { kind, forSeconds, windowSeconds, warning, critical, rollback, query } = signal;
+  return `${kind} ${forSeconds} ${windowSeconds} ${warning} ${critical} ${rollback} ${query ?? ''}`;
+}
+
 /** `isRange`: over a range a counter's earlier values come by themselves. */
 export function queryOf(signal: ResolvedSignal, to: Dialect, isRange: boolean): SignalQuery {
   const { scrapeIntervalMs } = to;
