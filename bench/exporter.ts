@@ -20,8 +20,21 @@ export interface Exporter {
   close(): Promise<void>;
 }
 
-const boundaries = ['0.01', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '+Inf'];
-const shares = [0.2, 0.7, 0.9, 1, 1, 1, 1, 1, 1];
+const boundaries = [
+  '0.005',
+  '0.01',
+  '0.025',
+  '0.05',
+  '0.1',
+  '0.25',
+  '0.5',
+  '1',
+  '2.5',
+  '5',
+  '10',
+  '+Inf',
+];
+const shares = [0.1, 0.2, 0.4, 0.7, 0.9, 1, 1, 1, 1, 1, 1, 1];
 const perSecond = 50;
 const failureShare = 0.3;
 

@@ -43,7 +43,7 @@ const random = Math.random;
 const shutdownMs = 10_000;
 const queueLimits = {
   concurrency: 8,
-  urgentConcurrency: 8,
+  urgentConcurrency: 32,
   backoff: { baseMs: 200, maxMs: 60_000 },
   rate: { perSecond: 300, burst: 1_000 },
 } as const;
