@@ -23,6 +23,7 @@ import { createWrites } from '../kube/writes.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { fullCollection, giveMemoryBack } from '../runtime/freedMemory.ts';
 import type { Log, LogLevel } from '../runtime/log.ts';
 import { installShutdown } from '../runtime/shutdown.ts';
 import { createWorkQueue } from '../runtime/workQueue.ts';
@@ -203,6 +204,11 @@ async function run(flags: Flags): Promise<void> {
   const ready = (): readonly string[] => watch.unsynced();
   const { host, port } = flags;
   const health = await startHealthServer({ host, port, ready, metrics, log });
+  const stopGiving = giveMemoryBack({
+    clock,
+    resident: () => process.memoryUsage.rss(),
+    collect: fullCollection(),
+  });
   installShutdown({
     process,
     clock,
@@ -216,6 +222,7 @@ async function run(flags: Flags): Promise<void> {
       { name: 'watches', stop: () => watch.stop() },
       { name: 'health', stop: () => health.close() },
       { name: 'transport', stop: () => transport.close() },
+      { name: 'memory', stop: async () => stopGiving() },
     ],
   });
   // The caches of one that waits for the lease are warm; what it leads with is listed anew.

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 /** Away from the ports of Kubernetes, and below those that Linux itself gives to connections. */
 const first = 11_000;
 const count = 18_000;
-/** Processes begin far from each other, and none hands out a port twice before it has been round. */
+/** Processes begin far from each other, and hand out none twice before they have been round. */
 let next = (process.pid * 131) % count;
 
 /** As many distinct TCP ports as asked for, none of them in use on loopback now. */
