@@ -3,6 +3,7 @@
 import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Absence, EvidenceTarget, RawPoints } from '../core/evidence.ts';
 import type { RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
+import { inSlices } from '../runtime/slices.ts';
 import { askAll } from './asking.ts';
 import type { AnswerOf, Answered, Answers, Question } from './asking.ts';
 import { absence } from './port.ts';
@@ -139,14 +140,16 @@ async function look(how: Look): Promise<readonly RevisionEvidence[]> {
   }
   const more =
     native.all.size === 0 ? answers : new Map([...answers, ...(await askAll(native.all))]);
-  return how.subjects.map((subject) => {
+  const found: RevisionEvidence[] = [];
+  await inSlices(how.subjects, (subject) => {
     const distrusted = distrustOf(subject, how, more.get(freshness.text));
     const signals = subject.signals.map((signal) => {
       const evidence = evidenceOn(signal, subject, plans(signal), how, more, distrusted);
       return [signal.name, evidence] as const;
     });
-    return { observedAtMs: how.atMs, signals: Object.fromEntries(signals) };
+    found.push({ observedAtMs: how.atMs, signals: Object.fromEntries(signals) });
   });
+  return found;
 }
 
 /** What is asked for signals that are alike, by one text for all subjects of the look. */

@@ -6,6 +6,7 @@ import { judgeSignals } from '../core/judgement.ts';
 import type { SignalJudgement } from '../core/judgement.ts';
 import type { Cancel, Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { inSlices } from '../runtime/slices.ts';
 import { lookAtFleet, lookAtSome, lookBack } from './look.ts';
 import type { Server, Subject } from './look.ts';
 import type { InterestListener } from './port.ts';
@@ -189,12 +190,13 @@ export class ServerPoller {
   ): Promise<void> {
     const evidence = await look(this.#options, subjects, atMs);
     const closer: Watched[] = [];
-    for (const [i, watched] of subjects.entries()) {
+    await inSlices(subjects, (watched, i) => {
       const newest = evidence[i];
-      if (newest === undefined) continue;
-      if (needsHistory(watched, newest)) closer.push(watched);
-      else this.#store(watched, newest);
-    }
+      if (newest === undefined) return;
+      const judgements = judgeSignals(watched.signals, newest, null);
+      if (needsHistory(watched, newest, judgements)) closer.push(watched);
+      else this.#store(watched, newest, judgements);
+    });
     await this.#lookCloser(closer, atMs);
   }
 
@@ -204,7 +206,8 @@ export class ServerPoller {
       const evidence = await lookBack(this.#options, some, atMs);
       for (const [nth, watched] of some.entries()) {
         const known = evidence[nth];
-        if (known !== undefined) this.#store(watched, known);
+        if (known === undefined) continue;
+        this.#store(watched, known, judgeSignals(watched.signals, known, null));
       }
     }
   }
@@ -243,14 +246,18 @@ export class ServerPoller {
     ]);
   }
 
-  #store(watched: Watched, evidence: RevisionEvidence): void {
-    const { target, signals } = watched;
+  #store(
+    watched: Watched,
+    evidence: RevisionEvidence,
+    judgements: readonly SignalJudgement[],
+  ): void {
+    const { target } = watched;
     // Forgotten or replaced meanwhile, or a later look was faster.
     if (this.#watched.get(target.key) !== watched) return;
     if ((watched.evidence?.observedAtMs ?? 0) > evidence.observedAtMs) return;
     watched.evidence = evidence;
     watched.arrivedMs = this.#options.clock.nowMs();
-    watched.judgements = judgeSignals(signals, evidence, null);
+    watched.judgements = judgements;
     this.#arm(watched);
     const told = fingerprint(watched.judgements);
     const held = watched.judgements.some(({ breach }) => breach.state === 'held');
@@ -306,10 +313,14 @@ function isDue({ target }: Watched, atMs: number): boolean {
 }
 
 /** Whether the newest points alone can't be judged. */
-function needsHistory(watched: Watched, newest: RevisionEvidence): boolean {
+function needsHistory(
+  watched: Watched,
+  newest: RevisionEvidence,
+  judgements: readonly SignalJudgement[],
+): boolean {
   if (isDue(watched, newest.observedAtMs)) return true;
   const before = new Map(watched.judgements.map((judged) => [judged.signal.name, judged]));
-  return judgeSignals(watched.signals, newest, null).some(({ signal, level, absence }) => {
+  return judgements.some(({ signal, level, absence }) => {
     if (signal.rollback === null) return false;
     if (level === 'Breach') return true;
     // Two moments alone can't tell a failure from a counter that was there before.
