@@ -15,11 +15,15 @@ export interface PodSetter {
 }
 
 interface SetPod {
-  readonly ip: string;
+  /** Counts the pods, from 0. */
+  readonly number: number;
+  /** What its status says already. */
   behaviour: PodBehaviour | undefined;
 }
 
 const retryMs = 200;
+/** Pods whose requests do not wait for one another, as on as many nodes. */
+const lanes = 16;
 
 /**
  * Makes the pods of a cluster without a node ready, each at an address of its own in 198.18.0.0/16,
@@ -47,26 +51,35 @@ async function createNode(client: ApiClient): Promise<void> {
 
 async function followPods(client: ApiClient, signal: AbortSignal): Promise<void> {
   const known = new Map<string, SetPod>();
-  let addresses = 0;
+  const busy = Array.from({ length: lanes }, () => Promise.resolve());
+  let pods = 0;
   while (!signal.aborted) {
+    const failed = new AbortController();
     try {
+      const ended = AbortSignal.any([signal, failed.signal]);
       // Without a resource version each watch begins with all pods there are.
-      for await (const { type, object } of client.watch('/api/v1/pods', signal)) {
+      for await (const { type, object } of client.watch('/api/v1/pods', ended)) {
         const uid = object.metadata.uid;
         if (uid === undefined) break;
         if (type === 'DELETED') {
           known.delete(uid);
           continue;
         }
-        if (!known.has(uid))
-          known.set(uid, { ip: addressOf((addresses += 1)), behaviour: undefined });
-        await setPod(client, object, known.get(uid) as SetPod);
+        const pod = known.get(uid) ?? { number: pods++, behaviour: undefined };
+        known.set(uid, pod);
+        const lane = pod.number % lanes;
+        busy[lane] = (busy[lane] ?? Promise.resolve())
+          .then(() => setPod(client, object, pod))
+          .catch((error: unknown) => failed.abort(error));
       }
     } catch (error) {
-      // A test may stop the API server; anything but a lost connection is a mistake of the test or
-      // of this file.
-      if (error instanceof ApiError && error.status < 500) throw error;
+      failed.abort(error);
     }
+    await Promise.all(busy);
+    // A test may stop the API server; anything but a lost connection is a mistake of the test or
+    // of this file.
+    const error: unknown = failed.signal.reason;
+    if (error instanceof ApiError && error.status < 500) throw error;
     await delay(retryMs, undefined, { signal }).catch(() => undefined);
   }
 }
@@ -80,7 +93,6 @@ async function setPod(client: ApiClient, pod: KubernetesObject, known: SetPod): 
   }
   const behaviour = behaviourOf(pod);
   if (known.behaviour === behaviour) return;
-  known.behaviour = behaviour;
   const bound = (pod.spec as { readonly nodeName?: string }).nodeName !== undefined;
   if (behaviour !== 'pending' && !bound) {
     const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
@@ -90,8 +102,11 @@ async function setPod(client: ApiClient, pod: KubernetesObject, known: SetPod): 
   const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
   await unless(
     404,
-    client.patch(`${path}/status`, { status: podStatus(pod, behaviour, known.ip, now) }),
+    client.patch(`${path}/status`, {
+      status: podStatus(pod, behaviour, addressOf(known.number), now),
+    }),
   );
+  known.behaviour = behaviour;
 }
 
 /**
