@@ -37,7 +37,7 @@ export interface Absence {
 /** Requests per second of one revision at one time, by status class label value ("200", "503"). */
 export interface RequestPoint {
   readonly timeMs: number;
-  readonly perSecondByCode: Readonly<Record<string, number>>;
+  readonly byCode: readonly { readonly code: string; readonly perSecond: number }[];
 }
 
 /** Requests per second at or below each boundary (seconds, ascending, the last may be Infinity). */

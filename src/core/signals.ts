@@ -94,7 +94,7 @@ function judgeRequests(
 ): JudgedPoint {
   let total = 0;
   let failed = 0;
-  for (const [code, perSecond] of Object.entries(point.perSecondByCode)) {
+  for (const { code, perSecond } of point.byCode) {
     if (!Number.isFinite(perSecond)) return unknown(point.timeMs, notFinite(perSecond), null);
     total += perSecond;
     if (isFailure(code)) failed += perSecond;

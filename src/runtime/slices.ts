@@ -7,8 +7,10 @@ export async function inSlices<T>(
   items: readonly T[],
   work: (item: T, index: number) => void,
 ): Promise<void> {
-  for (const [index, item] of items.entries()) {
+  let index = 0;
+  for (const item of items) {
     if (index > 0 && index % sliceLength === 0) await new Promise(setImmediate);
     work(item, index);
+    index++;
   }
 }

@@ -1,61 +1,88 @@
 // Reads the body of a Prometheus' answer as it comes in, some rows at a time: a fleet's answer is
-// megabytes, of which few rows are kept, and as a whole it would be several times that in memory.
-import type { MetricRow, WantRow } from './port.ts';
+// megabytes, of which little is kept, and as a whole it would be several times that in memory.
+import type { MetricRow, TakeRow } from './port.ts';
 
-/** A whole body; null rows: anything in them is not as the API says. */
+/** A whole body, whose rows were told. */
 export interface Body {
   readonly envelope: unknown;
-  readonly rows: readonly MetricRow[] | null;
-  /** With those that nobody wants. */
   readonly rowCount: number;
+  /** Anything in the rows is not as the API says. */
+  readonly isMalformed: boolean;
 }
 
-const batchChars = 64 * 1024;
+/** So few rows at a time that they are garbage before a collection moves them. */
+const batchBytes = 8 * 1024;
 // A quote within a JSON string is escaped, so that no label's value can look like these.
 const firstRow = '[{"metric":';
 const betweenRows = '},{"metric":';
 
 export class BodyReader {
-  readonly #want: WantRow;
-  readonly #rows: MetricRow[] = [];
+  readonly #take: TakeRow;
   #rowCount = 0;
   #isMalformed = false;
   /** The body up to its first row, once that was cut off. */
   #head: string | null = null;
-  #text = '';
-  #cutAtChars = batchChars;
+  #rest: Buffer = Buffer.alloc(0);
+  /** What came after it. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #cutAtBytes = batchBytes;
 
-  constructor(want: WantRow) {
-    this.#want = want;
+  constructor(take: TakeRow) {
+    this.#take = take;
   }
 
-  write(text: string): void {
-    this.#text += text;
-    if (this.#text.length < this.#cutAtChars) return;
-    const begin = this.#head === null ? this.#text.indexOf(firstRow) + 1 : 0;
-    const end = this.#text.lastIndexOf(betweenRows) + 1;
-    if (end <= begin || (this.#head === null && begin === 0)) {
-      // Of another form, or one long row: it is read with the rest, and seldom looked through.
-      this.#cutAtChars = 2 * this.#text.length;
-      return;
-    }
-    this.#head ??= this.#text.slice(0, begin);
-    this.#read(parseJson(`[${this.#text.slice(begin, end)}]`));
-    this.#text = this.#text.slice(end + 1);
-    this.#cutAtChars = batchChars;
+  write(chunk: Buffer): void {
+    this.#waiting.push(chunk);
+    this.#waitingBytes += chunk.length;
+    if (this.#rest.length + this.#waitingBytes < this.#cutAtBytes) return;
+    this.#join();
+    const isCut = this.#cutHead() && this.#cutRows();
+    // Of another form, or one long row: it is read with the rest, and seldom looked through.
+    this.#cutAtBytes = isCut ? batchBytes : 2 * this.#rest.length;
   }
 
   end(): Body {
+    this.#join();
     // What was cut off were whole rows: the rest is a whole body as well.
-    const envelope = parseJson((this.#head ?? '') + this.#text);
+    const envelope = parseJson((this.#head ?? '') + this.#rest.toString());
     const data = isRecord(envelope) ? envelope['data'] : null;
     if (isRecord(data)) {
       const { resultType, result } = data;
       // A scalar is one sample without labels.
       this.#read(resultType === 'scalar' ? [{ metric: {}, value: result }] : result);
     }
-    const rows = this.#isMalformed ? null : this.#rows;
-    return { envelope, rows, rowCount: this.#rowCount };
+    return { envelope, rowCount: this.#rowCount, isMalformed: this.#isMalformed };
+  }
+
+  #join(): void {
+    this.#rest = Buffer.concat([this.#rest, ...this.#waiting]);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  /** False while no row has begun. */
+  #cutHead(): boolean {
+    if (this.#head !== null) return true;
+    const begin = this.#rest.indexOf(firstRow) + 1;
+    if (begin === 0) return false;
+    this.#head = this.#rest.toString('utf8', 0, begin);
+    this.#rest = this.#rest.subarray(begin);
+    return true;
+  }
+
+  /** Reads the whole rows that another one follows; false when there was none. */
+  #cutRows(): boolean {
+    let from = 0;
+    for (;;) {
+      const near = this.#rest.lastIndexOf(betweenRows, from + batchBytes);
+      const end = near > from ? near : this.#rest.indexOf(betweenRows, from);
+      if (end < 0) break;
+      this.#read(parseJson(`[${this.#rest.toString('utf8', from, end + 1)}]`));
+      from = end + 2;
+    }
+    this.#rest = this.#rest.subarray(from);
+    return from > 0;
   }
 
   /** Checked by hand: a schema takes ten times as long. */
@@ -68,7 +95,7 @@ export class BodyReader {
     for (const item of items) {
       const row = rowOf(item);
       if (row === null) this.#isMalformed = true;
-      else if (this.#want(row.labels)) this.#rows.push(row);
+      else this.#take(row);
     }
   }
 }

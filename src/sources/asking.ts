@@ -1,21 +1,23 @@
 // Asks a metric server the questions of one look, each once, a few at a time. A question that is
 // too much for the server is halved by namespace: one namespace costs only its own objects.
 import type { AbsenceReason } from '../core/evidence.ts';
-import type { MetricAnswer } from './port.ts';
-import type { RowIndex } from './rows.ts';
+import type { MetricAnswer, TakeRow } from './port.ts';
+import { RowTable } from './rowTable.ts';
+import type { Wanted } from './rowTable.ts';
 
 export interface Question {
-  /** Whose rows are wanted. */
   readonly namespaces: readonly string[];
-  readonly ask: (namespaces: readonly string[]) => Promise<MetricAnswer>;
-  readonly index: (answer: MetricAnswer) => RowIndex;
+  readonly ask: (namespaces: readonly string[], take: TakeRow) => Promise<MetricAnswer>;
+  /** Whose rows are wanted. */
+  readonly wanted: Wanted;
   /** Whether fewer namespaces are a smaller question. */
   readonly canBeHalved: boolean;
 }
 
 export interface Answered {
   readonly answer: MetricAnswer;
-  readonly rows: RowIndex;
+  /** To be trusted when the answer is. */
+  readonly rows: RowTable;
 }
 
 /** What a question came to, by namespace. */
@@ -48,7 +50,8 @@ async function askHalving(
   namespaces: readonly string[],
   answers: Map<string, Answered>,
 ): Promise<boolean> {
-  const answer = await question.ask(namespaces);
+  const rows = new RowTable(question.wanted);
+  const answer = await question.ask(namespaces, (row) => rows.add(row));
   const reason = answer.ok ? null : answer.absence.reason;
   const isTooMuch = reason !== null && tooMuch.has(reason);
   if (isTooMuch && question.canBeHalved && namespaces.length > 1) {
@@ -58,7 +61,7 @@ async function askHalving(
       return askHalving(question, namespaces.slice(middle), answers);
     }
   }
-  const answered = { answer, rows: question.index(answer) };
+  const answered = { answer, rows };
   for (const namespace of namespaces) {
     if (!answers.has(namespace)) answers.set(namespace, answered);
   }

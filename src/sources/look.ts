@@ -3,18 +3,17 @@
 import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Absence, EvidenceTarget, RawPoints } from '../core/evidence.ts';
 import type { RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
-import { inSlices } from '../runtime/slices.ts';
 import { askAll } from './asking.ts';
 import type { AnswerOf, Answered, Answers, Question } from './asking.ts';
 import { absence } from './port.ts';
-import type { MetricAnswer, MetricSource, ServerSettings, WantRow } from './port.ts';
+import type { MetricAnswer, MetricSource, ServerSettings, TakeRow } from './port.ts';
 import { freshnessQuery } from './queries.ts';
-import type { Dialect, Scope } from './queries.ts';
+import type { Scope } from './queries.ts';
 import * as rows from './rows.ts';
-import { byRevision, byService, revisionKey, revisionOf, serviceKey } from './rows.ts';
-import type { Points, RowIndex } from './rows.ts';
+import type { Points } from './rows.ts';
+import { Revisions, revisionNumber } from './rowTable.ts';
 import { dialectOf, keyOf, lookedFor, nativeQueryOf, pointsOf, queryOf } from './signalQueries.ts';
-import type { OwnRows, SignalQuery } from './signalQueries.ts';
+import type { SignalQuery } from './signalQueries.ts';
 import { gridCeil, gridFloor, horizonOf } from './windows.ts';
 
 /** A canary to look at. */
@@ -23,8 +22,15 @@ export interface Subject {
   readonly signals: readonly ResolvedSignal[];
   /** Every pod that was listed in this attempt. */
   readonly pods: ReadonlySet<string>;
-  /** What was known before: an absence goes on from when it began. */
-  readonly evidence: RevisionEvidence | null;
+  /** Since when there has been no evidence on which signals. */
+  readonly absentSinceMs: Readonly<Record<string, number>>;
+}
+
+/** What a look saw. Evidence is made of it whenever it is asked for: a fleet's is megabytes. */
+export interface Seen {
+  readonly atMs: number;
+  /** On the nth of the look's subjects, as it is known now. */
+  evidenceOn(nth: number, subject: Subject): RevisionEvidence;
 }
 
 export interface Server {
@@ -38,10 +44,11 @@ const mostPoints = 10_900;
 /** How the queries of one look are made and sent. */
 interface Look {
   readonly server: Server;
-  readonly dialect: Dialect;
   readonly subjects: readonly Subject[];
+  /** Of the subjects, by their places. */
+  readonly revisions: Revisions;
   readonly scopeOf: (subjects: readonly Subject[], isWide: boolean) => Scope;
-  readonly send: (query: string, want: WantRow | undefined) => Promise<MetricAnswer>;
+  readonly send: (query: string, take: TakeRow) => Promise<MetricAnswer>;
   readonly atMs: number;
   /** Between the points of a range; null for an instant. */
   readonly stepMs: number | null;
@@ -54,8 +61,9 @@ export function lookAtFleet(
   server: Server,
   subjects: readonly Subject[],
   atMs: number,
-): Promise<readonly RevisionEvidence[]> {
-  return lookAtMoment(server, subjects, atMs, fleetScope);
+  revisions: Revisions = revisionsOf(server, subjects),
+): Promise<Seen> {
+  return lookAtMoment(server, subjects, atMs, revisions, fleetScope);
 }
 
 /** The same by queries about the subjects alone, for few of them. */
@@ -63,19 +71,20 @@ export function lookAtSome(
   server: Server,
   subjects: readonly Subject[],
   atMs: number,
-): Promise<readonly RevisionEvidence[]> {
-  return lookAtMoment(server, subjects, atMs, scopeOfSome);
+): Promise<Seen> {
+  return lookAtMoment(server, subjects, atMs, revisionsOf(server, subjects), scopeOfSome);
 }
 
 function lookAtMoment(
   server: Server,
   subjects: readonly Subject[],
   atMs: number,
+  revisions: Revisions,
   scopeOf: Look['scopeOf'],
-): Promise<readonly RevisionEvidence[]> {
-  const send: Look['send'] = (query, want) => server.source.instant(query, atMs, want);
-  const dialect = dialectOf(server.settings);
-  return look({ server, dialect, subjects, scopeOf, send, atMs, stepMs: null, firstMs: null });
+): Promise<Seen> {
+  const send: Look['send'] = (query, take) => server.source.instant(query, atMs, take);
+  const moment = { atMs, stepMs: null, firstMs: null };
+  return look({ server, subjects, revisions, scopeOf, send, ...moment });
 }
 
 /** Every point that the subjects' holds need, up to atMs, by queries about them alone. */
@@ -83,17 +92,23 @@ export function lookBack(
   server: Server,
   subjects: readonly Subject[],
   atMs: number,
-): Promise<readonly RevisionEvidence[]> {
+): Promise<Seen> {
   const { source, settings } = server;
   const startMs = Math.min(...subjects.map((subject) => startOf(subject, settings, atMs)));
   const steps = Math.ceil((atMs - startMs) / settings.scrapeIntervalMs / mostPoints);
   const stepMs = settings.scrapeIntervalMs * Math.max(1, steps);
   const firstMs = gridCeil(startMs, stepMs);
-  const send: Look['send'] = (query, want) =>
-    source.range(query, firstMs, gridFloor(atMs, stepMs), stepMs, want);
-  const dialect = dialectOf(settings);
-  const scopeOf = scopeOfSome;
-  return look({ server, dialect, subjects, scopeOf, send, atMs, stepMs, firstMs });
+  const send: Look['send'] = (query, take) =>
+    source.range(query, firstMs, gridFloor(atMs, stepMs), stepMs, take);
+  const moment = { atMs, stepMs, firstMs };
+  const revisions = revisionsOf(server, subjects);
+  return look({ server, subjects, revisions, scopeOf: scopeOfSome, send, ...moment });
+}
+
+/** The names of the subjects' revisions, which are the same at each look at the same subjects. */
+export function revisionsOf({ settings }: Server, subjects: readonly Subject[]): Revisions {
+  const targets = subjects.map(({ target }) => target);
+  return new Revisions(targets, dialectOf(settings));
 }
 
 function namespacesOf(subjects: readonly Subject[]): string[] {
@@ -120,36 +135,46 @@ function startOf({ target, signals }: Subject, settings: ServerSettings, atMs: n
   return Math.min(gridFloor(oldestMs, settings.scrapeIntervalMs), atMs);
 }
 
-async function look(how: Look): Promise<readonly RevisionEvidence[]> {
+async function look(how: Look): Promise<Seen> {
   const plans = plansOf(how);
   const freshness = freshnessPlan(how);
   const first = new Questions(how);
-  for (const subject of how.subjects) {
-    first.add(subject, freshness);
-    for (const signal of subject.signals) first.add(subject, plans(signal));
-  }
+  first.add(freshness);
+  // Objects with the same policy share their signals.
+  const signals = new Set<ResolvedSignal>();
+  for (const subject of how.subjects) for (const signal of subject.signals) signals.add(signal);
+  for (const signal of signals) first.add(plans(signal));
   const answers = await askAll(first.all);
   const native = new Questions(how);
-  for (const subject of how.subjects) {
-    for (const signal of subject.signals) {
+  for (const [nth, { target, signals: own }] of how.subjects.entries()) {
+    for (const signal of own) {
       const plan = plans(signal);
-      const classic = answers.get(plan.text)?.get(subject.target.namespace);
-      if (plan.native === null || classic?.answer.ok !== true) continue;
-      if (ownRows(classic, subject, 'canary').length === 0) native.add(subject, plan.native);
+      if (plan.native === null) continue;
+      const classic = answers.get(plan.text)?.get(target.namespace);
+      if (classic?.answer.ok !== true) continue;
+      if (!classic.rows.has(revisionNumber(nth, 'canary'))) native.add(plan.native);
     }
   }
   const more =
     native.all.size === 0 ? answers : new Map([...answers, ...(await askAll(native.all))]);
-  const found: RevisionEvidence[] = [];
-  await inSlices(how.subjects, (subject) => {
-    const distrusted = distrustOf(subject, how, more.get(freshness.text));
-    const signals = subject.signals.map((signal) => {
-      const evidence = evidenceOn(signal, subject, plans(signal), how, more, distrusted);
-      return [signal.name, evidence] as const;
-    });
-    found.push({ observedAtMs: how.atMs, signals: Object.fromEntries(signals) });
-  });
-  return found;
+  const evidenceOf = (nth: number, subject: Subject): RevisionEvidence => {
+    const canary = revisionNumber(nth, 'canary');
+    const one = { subject, canary, stable: revisionNumber(nth, 'stable') };
+    const distrusted = distrustOf(one, how, more.get(freshness.text));
+    const evidence: Record<string, SignalEvidence> = {};
+    for (const signal of subject.signals) {
+      evidence[signal.name] = evidenceOn(signal, one, plans(signal), how, more, distrusted);
+    }
+    return { observedAtMs: how.atMs, signals: evidence };
+  };
+  return { atMs: how.atMs, evidenceOn: evidenceOf };
+}
+
+/** A subject and the numbers of its revisions. */
+interface Numbered {
+  readonly subject: Subject;
+  readonly canary: number;
+  readonly stable: number;
 }
 
 /** What is asked for signals that are alike, by one text for all subjects of the look. */
@@ -158,114 +183,94 @@ interface Plan extends SignalQuery {
   readonly isBuiltIn: boolean;
   /** Instead, for subjects of which this finds no rows. */
   readonly native: Plan | null;
+  /** Names of the series that would answer. */
+  readonly lookedFor: string;
 }
 
 /** Thousands of objects have the same few signals: each plan is made once. */
 function plansOf(how: Look): (signal: ResolvedSignal) => Plan {
-  const plans = new Map<string, Plan>();
+  const bySignal = new Map<ResolvedSignal, Plan>();
+  const byKey = new Map<string, Plan>();
   return (signal) => {
-    const key = keyOf(signal);
-    const known = plans.get(key);
+    const known = bySignal.get(signal);
     if (known !== undefined) return known;
-    const query = queryOf(signal, how.dialect, how.stepMs !== null);
-    const build = nativeQueryOf(signal, how.dialect);
-    const native = build === null ? null : planOf({ ...query, build }, how, true, null);
-    const plan = planOf(query, how, signal.kind !== 'custom', native);
-    plans.set(key, plan);
+    const key = keyOf(signal);
+    const plan = byKey.get(key) ?? planOfSignal(signal, how);
+    byKey.set(key, plan);
+    bySignal.set(signal, plan);
     return plan;
   };
 }
 
-function planOf(query: SignalQuery, how: Look, isBuiltIn: boolean, native: Plan | null): Plan {
-  const text = query.build(how.scopeOf(how.subjects, query.isWide));
-  return { ...query, text, isBuiltIn, native };
+function planOfSignal(signal: ResolvedSignal, how: Look): Plan {
+  const query = queryOf(signal, how.revisions.dialect, how.stepMs !== null);
+  const build = nativeQueryOf(signal, how.revisions.dialect);
+  const more = {
+    isBuiltIn: signal.kind !== 'custom',
+    lookedFor: lookedFor(signal, how.revisions.dialect),
+    native: null,
+  };
+  const native = build === null ? null : { ...planOf({ ...query, build }, how), ...more };
+  return { ...planOf(query, how), ...more, native };
+}
+
+function planOf(query: SignalQuery, how: Look): SignalQuery & Pick<Plan, 'text'> {
+  return { ...query, text: query.build(how.scopeOf(how.subjects, query.isWide)) };
 }
 
 /** Freshness is one moment's, also where the signals are asked for over a range. */
 function freshnessPlan(how: Look): Plan & Pick<Look, 'send'> {
-  const build = (scope: Scope): string => freshnessQuery(scope, how.dialect);
+  const build = (scope: Scope): string => freshnessQuery(scope, how.revisions.dialect);
   const query = { build, windowMs: 0, isWide: false, isTraffic: true };
   const { source } = how.server;
   return {
-    ...planOf(query, how, true, null),
-    send: (text, want) => source.instant(text, how.atMs, want),
+    ...planOf(query, how),
+    isBuiltIn: true,
+    native: null,
+    lookedFor: '',
+    send: (text, take) => source.instant(text, how.atMs, take),
   };
 }
 
 /** The questions of one look by their texts. */
 class Questions {
   readonly all = new Map<string, Question>();
-  readonly #wanted = new Map<string, Set<string>>();
   readonly #how: Look;
 
   constructor(how: Look) {
     this.#how = how;
   }
 
-  /** A subject's own answer is in it. */
-  add(subject: Subject, plan: Plan & Partial<Pick<Look, 'send'>>): void {
-    const { namespace, canaryReplicaSet, stableReplicaSet } = subject.target;
-    const wanted = this.#wanted.get(plan.text) ?? new Set();
-    wanted.add(revisionKey(namespace, canaryReplicaSet));
-    if (plan.isWide && stableReplicaSet !== null) {
-      wanted.add(revisionKey(namespace, stableReplicaSet));
-    }
-    if (this.all.has(plan.text)) return;
-    this.#wanted.set(plan.text, wanted);
-    const { dialect, subjects, scopeOf, send } = { ...this.#how, ...plan };
+  add(plan: Plan & Partial<Pick<Look, 'send'>>): void {
+    const known = this.all.get(plan.text);
+    const { revisions, subjects, scopeOf, send } = { ...this.#how, ...plan };
+    // The same text may be asked for stable as well.
+    const isWide = plan.isWide || known?.wanted.isWide === true;
+    if (known?.wanted.isWide === isWide) return;
     const namespaces = namespacesOf(subjects);
-    const askPart = (some: readonly string[]): Promise<MetricAnswer> => {
+    const textFor = (some: readonly string[]): string => {
+      if (!plan.isBuiltIn || some.length === namespaces.length) return plan.text;
       const part = subjects.filter(({ target }) => some.includes(target.namespace));
-      const isWhole = some.length === namespaces.length;
-      const text = isWhole ? plan.text : plan.build(scopeOf(part, plan.isWide));
-      return send(text, wantRevisions(wanted, dialect));
+      return plan.build(scopeOf(part, plan.isWide));
     };
     this.all.set(plan.text, {
       namespaces,
       canBeHalved: plan.isBuiltIn,
-      ask: plan.isBuiltIn ? askPart : () => send(plan.text, undefined),
-      index: (answer) => indexOf(answer, dialect, plan.isBuiltIn),
+      wanted: { revisions, isUsers: !plan.isBuiltIn, isWide },
+      ask: (some, take) => send(textFor(some), take),
     });
   }
 }
 
-/** Rows that name no revision name a service. */
-function wantRevisions(wanted: ReadonlySet<string>, { labels: names }: Dialect): WantRow {
-  return (labels) => {
-    const key = revisionOf(labels, names);
-    return key === null || wanted.has(key);
-  };
-}
-
-/** Rows of a query of the user's are searched by labels of their own. */
-function indexOf(answer: MetricAnswer, { profile, labels }: Dialect, isBuiltIn: boolean): RowIndex {
-  if (!answer.ok || !isBuiltIn) return new Map();
-  const { serviceLabel } = profile;
-  const isByService =
-    serviceLabel !== undefined && answer.rows.some((row) => row.labels[serviceLabel] !== undefined);
-  return isByService ? byService(answer.rows, serviceLabel) : byRevision(answer.rows, labels);
-}
-
-/** Rows that name the revision, or the service that stands for its role. */
-function ownRows(
-  { rows }: Answered,
-  { target }: Subject,
-  role: 'stable' | 'canary',
-): OwnRows['canary'] {
-  const { namespace, service, canaryReplicaSet, stableReplicaSet } = target;
-  const replicaSet = role === 'canary' ? canaryReplicaSet : (stableReplicaSet ?? '');
-  const byName = rows.get(revisionKey(namespace, replicaSet));
-  return byName ?? rows.get(serviceKey(namespace, service, role)) ?? [];
-}
-
 function evidenceOn(
   signal: ResolvedSignal,
-  subject: Subject,
+  one: Numbered,
   plan: Plan,
   how: Look,
   answers: Answers,
   distrusted: Absence | null,
 ): SignalEvidence {
+  const { subject } = one;
   const { namespace } = subject.target;
   const { isTraffic, windowMs } = plan;
   const native = answers.get(plan.native?.text ?? '')?.get(namespace);
@@ -278,40 +283,35 @@ function evidenceOn(
   if (distrusted !== null && (isTraffic || isAmbiguous)) {
     return absentEvidence(signal, subject, distrusted, query, how.atMs);
   }
-  const points = readPoints(signal, subject, answered, how);
+  const points = readPoints(signal, one, answered, how);
   if (!points.ok) return absentEvidence(signal, subject, points.absence, query, how.atMs);
-  const names = lookedFor(signal, how.dialect);
-  return known(points.points, subject, how, { query, windowMs, lookedFor: names });
+  return known(points.points, subject, how, { query, windowMs, lookedFor: plan.lookedFor });
 }
 
 const unasked = absence('noData', 'NotYetAsked', 'The metric server has not been asked yet.');
 
 function readPoints(
   signal: ResolvedSignal,
-  subject: Subject,
+  { subject, canary, stable }: Numbered,
   answered: Answered | undefined,
   how: Look,
 ): Points {
   if (answered === undefined) return { ok: false, absence: unasked };
   if (!answered.answer.ok) return answered.answer;
-  const own = {
-    all: answered.answer.rows,
-    canary: ownRows(answered, subject, 'canary'),
-    stable: ownRows(answered, subject, 'stable'),
-  };
-  return pointsOf(signal, subject.target, how.dialect, own, how);
+  const own = { canary: answered.rows.rowsOf(canary), stable: answered.rows.rowsOf(stable) };
+  return pointsOf(signal, subject.target, how.revisions.dialect, own, how);
 }
 
 function distrustOf(
-  subject: Subject,
-  { dialect, atMs, server }: Look,
+  { subject, canary }: Numbered,
+  { revisions: { dialect }, atMs, server }: Look,
   answers: AnswerOf | undefined,
 ): Absence | null {
   const { target, pods } = subject;
   const answered = answers?.get(target.namespace);
   if (answered === undefined) return unasked;
   if (!answered.answer.ok) return answered.answer.absence;
-  const own = ownRows(answered, subject, 'canary');
+  const own = answered.rows.rowsOf(canary);
   const { scrapeIntervalMs, lagMs } = server.settings;
   const podLabel = dialect.profile.serviceLabel === undefined ? dialect.labels.pod : null;
   const oldestMs = atMs - 2 * scrapeIntervalMs - lagMs;
@@ -341,12 +341,10 @@ function known(
 
 function absentEvidence(
   signal: ResolvedSignal,
-  { evidence }: Subject,
+  { absentSinceMs }: Subject,
   why: Absence,
   query: string,
   atMs: number,
 ): SignalEvidence {
-  const before = evidence?.signals[signal.name];
-  const sinceMs = before?.state === 'absent' ? before.sinceMs : atMs;
-  return { state: 'absent', absence: why, sinceMs, query };
+  return { state: 'absent', absence: why, sinceMs: absentSinceMs[signal.name] ?? atMs, query };
 }

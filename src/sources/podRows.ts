@@ -30,7 +30,7 @@ export function gaugePoints(
       if (sinceMs === undefined || (how.onlyReady && sinceMs === null)) continue;
       for (const [timeMs, value] of row.samples) {
         if (how.onlyReady && sinceMs !== null && timeMs < sinceMs) continue;
-        const values = byTime.get(timeMs) ?? {};
+        const values = byTime.get(timeMs) ?? byPod<number>();
         values[pod] = Math.max(values[pod] ?? value, value);
         byTime.set(timeMs, values);
       }
@@ -67,7 +67,7 @@ export function handshakePoints(
       for (const [evaluatedMs, value] of samples) {
         const timeMs = evaluatedMs - (labels[momentLabel] === 'before' ? beforeMs : 0);
         if (timeMs < sinceMs) continue;
-        const counters = byTime.get(timeMs) ?? {};
+        const counters = byTime.get(timeMs) ?? byPod<Counters[string]>();
         const own = (counters[pod] ??= { failures: null, successes: null });
         own[labels[sourceLabel] === '1' ? 'successes' : 'failures'] = value;
         byTime.set(timeMs, counters);
@@ -79,7 +79,7 @@ export function handshakePoints(
       const wasScraped = sinceMs !== null && bornMs >= sinceMs + 3 * scrapeIntervalMs;
       if (times.length === 0 || bornMs <= firstMs || !wasScraped) continue;
       const beforeBirthMs = bornMs - scrapeIntervalMs;
-      const counters = byTime.get(beforeBirthMs) ?? {};
+      const counters = byTime.get(beforeBirthMs) ?? byPod<Counters[string]>();
       counters[pod] = { failures: null, successes: null };
       byTime.set(beforeBirthMs, counters);
     }
@@ -87,6 +87,11 @@ export function handshakePoints(
   };
   const points = joined(read(canary), read(stable));
   return { ok: true, points: { kind: 'handshakes', points } };
+}
+
+/** Without a prototype, so that V8 makes no hidden class for each pod's name, and keeps none. */
+function byPod<T>(): Record<string, T> {
+  return Object.create(null) as Record<string, T>;
 }
 
 function readySince(pods: readonly EvidencePod[]): ReadonlyMap<string, number | null> {

@@ -11,24 +11,24 @@ export interface MetricRow {
   readonly samples: readonly (readonly [timeMs: number, value: number])[];
 }
 
-/** What a query came to: rows, or the named reason why there are none to trust. */
+/** What a query came to: so many rows, or the named reason why none is to be trusted. */
 export type MetricAnswer =
-  | { readonly ok: true; readonly rows: readonly MetricRow[] }
+  | { readonly ok: true; readonly rowCount: number }
   | { readonly ok: false; readonly absence: Absence };
 
-/** Whether a row with these labels is of use. A source may leave out what is not. */
-export type WantRow = (labels: MetricRow['labels']) => boolean;
+/** Hears of each row as it comes in, also of an answer that then turns out not to be trusted. */
+export type TakeRow = (row: MetricRow) => void;
 
 /** One metric server. A failing server is an answer: neither query ever rejects. */
 export interface MetricSource {
-  instant(query: string, timeMs: number, want?: WantRow): Promise<MetricAnswer>;
+  instant(query: string, timeMs: number, take: TakeRow): Promise<MetricAnswer>;
   /** Points at startMs, startMs + stepMs, … up to endMs; at most 11,000 (Prometheus' own limit). */
   range(
     query: string,
     startMs: number,
     endMs: number,
     stepMs: number,
-    want?: WantRow,
+    take: TakeRow,
   ): Promise<MetricAnswer>;
   /** The server's clock, estimated; the operator's until the server has answered once. */
   nowMs(): number;

@@ -8,7 +8,7 @@ import { BodyReader, isRecord } from './answer.ts';
 import type { Body } from './answer.ts';
 import { createCredentials } from './credentials.ts';
 import { absence } from './port.ts';
-import type { MetricAnswer, MetricSource, ServerSettings, WantRow } from './port.ts';
+import type { MetricAnswer, MetricSource, ServerSettings, TakeRow } from './port.ts';
 
 export interface PrometheusOptions {
   readonly settings: ServerSettings;
@@ -37,7 +37,7 @@ export function createPrometheus({ settings, clock, onAnswer }: PrometheusOption
   const ask = async (
     path: string,
     form: Readonly<Record<string, string>>,
-    want: WantRow = () => true,
+    take: TakeRow,
   ): Promise<MetricAnswer> => {
     const signal = AbortSignal.timeout(settings.timeoutMs);
     let answer: MetricAnswer;
@@ -46,7 +46,7 @@ export function createPrometheus({ settings, clock, onAnswer }: PrometheusOption
       const how = { signal, ...credentials.proof() };
       const { status, headers, data } = await client.post<Readable>(path, body, how);
       serverClock.hear(headers['date']);
-      answer = readAnswer(settings, status, await readBody(data, want));
+      answer = readAnswer(settings, status, await readBody(data, take));
     } catch (error) {
       answer = { ok: false, absence: unanswered(settings, error) };
     }
@@ -58,10 +58,10 @@ export function createPrometheus({ settings, clock, onAnswer }: PrometheusOption
   };
   const seconds = (ms: number): string => (ms / 1000).toFixed(3);
   return {
-    instant: (query, timeMs, want) => ask('/api/v1/query', { query, time: seconds(timeMs) }, want),
-    range: (query, startMs, endMs, stepMs, want) => {
+    instant: (query, timeMs, take) => ask('/api/v1/query', { query, time: seconds(timeMs) }, take),
+    range: (query, startMs, endMs, stepMs, take) => {
       const times = { start: seconds(startMs), end: seconds(endMs), step: seconds(stepMs) };
-      return ask('/api/v1/query_range', { query, ...times }, want);
+      return ask('/api/v1/query_range', { query, ...times }, take);
     },
     nowMs: () => serverClock.nowMs(),
   };
@@ -95,17 +95,16 @@ class ServerClock {
   }
 }
 
-async function readBody(stream: Readable, want: WantRow): Promise<Body> {
-  const reader = new BodyReader(want);
-  stream.setEncoding('utf8');
-  for await (const text of stream) reader.write(String(text));
+async function readBody(stream: Readable, take: TakeRow): Promise<Body> {
+  const reader = new BodyReader(take);
+  for await (const chunk of stream as AsyncIterable<Buffer>) reader.write(chunk);
   return reader.end();
 }
 
 function readAnswer(
   settings: ServerSettings,
   status: number,
-  { envelope, rows, rowCount }: Body,
+  { envelope, rowCount, isMalformed }: Body,
 ): MetricAnswer {
   const failed = (kind: Absence['kind'], reason: AbsenceReason, what: string): MetricAnswer => ({
     ok: false,
@@ -131,7 +130,7 @@ function readAnswer(
     return failed('unreachable', reason, `answered ${status}, and not as Prometheus does.`);
   }
   const warnings = warningsOf(envelope);
-  if (warnings === null || rows === null) {
+  if (warnings === null || isMalformed) {
     return failed('untrusted', 'Malformed', 'answered no Prometheus result.');
   }
   if (warnings.length > 0) {
@@ -141,7 +140,7 @@ function readAnswer(
   if (rowCount > mostRows) {
     return failed('untrusted', 'TooManySeries', `gave more than ${mostRows} rows.`);
   }
-  return { ok: true, rows };
+  return { ok: true, rowCount };
 }
 
 /** Null when this is no Prometheus' result. */

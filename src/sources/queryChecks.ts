@@ -73,7 +73,7 @@ export class QueryChecks {
 
 /** Null where the answer says nothing of the query: it is asked again. */
 function outcomeOf(answer: MetricAnswer): Outcome | null {
-  if (answer.ok) return { kind: answer.rows.length === 0 ? 'empty' : 'fine' };
+  if (answer.ok) return { kind: answer.rowCount === 0 ? 'empty' : 'fine' };
   const { reason, message } = answer.absence;
   return reason === 'ClientError' ? { kind: 'refused', message } : null;
 }

@@ -1,58 +1,14 @@
 // Turns the rows of an answer into the points of one revision, or into the named reason why they
 // can't be trusted. Pure: it asks nothing and keeps nothing.
-import type {
-  Absence,
-  LatencyPoint,
-  RawPoints,
-  RequestPoint,
-  ValuePoint,
-} from '../core/evidence.ts';
-import type { MetricRow, PodLabels } from './port.ts';
+import type { Absence, LatencyPoint, RawPoints, ValuePoint } from '../core/evidence.ts';
+import type { MetricRow } from './port.ts';
 import { absence } from './port.ts';
 import type { LatencyHistogram, RequestCounter } from './profiles.ts';
-import { replicaSetOfPod, revisionLabel, sourceLabel } from './queries.ts';
+import { sourceLabel } from './queries.ts';
 
 export type Points =
   | { readonly ok: true; readonly points: RawPoints }
   | { readonly ok: false; readonly absence: Absence };
-
-/** The rows of an answer by what they are about, so that a fleet's is read once. */
-export type RowIndex = ReadonlyMap<string, readonly MetricRow[]>;
-
-/** Rows by the revision that they name, under `revisionKey`. */
-export function byRevision(rows: readonly MetricRow[], names: PodLabels): RowIndex {
-  return Map.groupBy(rows, ({ labels }) => revisionOf(labels, names) ?? '');
-}
-
-/** The revision that a row names, as revisionKey does; null when it names none. */
-export function revisionOf(labels: MetricRow['labels'], names: PodLabels): string | null {
-  const replicaSet = labels[revisionLabel] ?? replicaSetOfPod(labels[names.pod] ?? '');
-  return replicaSet === null ? null : revisionKey(labels[names.namespace] ?? '', replicaSet);
-}
-
-/** Rows by the service that they name, under `serviceKey`: what follows it says port and router. */
-export function byService(rows: readonly MetricRow[], label: string): RowIndex {
-  const index = new Map<string, MetricRow[]>();
-  for (const row of rows) {
-    const name = row.labels[label] ?? '';
-    // A service's own name may hold `-stable-` as well, so every place is one that may be meant.
-    for (const { index: end, 0: role } of name.matchAll(/-(?:stable|canary)(?=-)/g)) {
-      const key = name.slice(0, end + role.length);
-      const known = index.get(key);
-      if (known === undefined) index.set(key, [row]);
-      else known.push(row);
-    }
-  }
-  return index;
-}
-
-export function revisionKey(namespace: string, replicaSet: string): string {
-  return `${namespace}/${replicaSet}`;
-}
-
-export function serviceKey(namespace: string, service: string, role: 'stable' | 'canary'): string {
-  return `${namespace}-${service}-${role}`;
-}
 
 /** The rows of the first of several metrics that there are any of. */
 export function preferred(rows: readonly MetricRow[]): readonly MetricRow[] {
@@ -84,17 +40,18 @@ export function requestPoints(
       `successes. Add ${labels.length === 1 ? 'it' : 'one of them'}.`;
     return { ok: false, absence: absence('untrusted', 'ProfileMismatch', message) };
   }
-  const byTime = new Map<number, Record<string, number>>();
+  const byTime = new Map<number, { code: string; perSecond: number }[]>();
   for (const row of rows) {
+    const code = codeOf(row);
     for (const [timeMs, value] of row.samples) {
-      const codes = byTime.get(timeMs) ?? {};
-      codes[codeOf(row)] = (codes[codeOf(row)] ?? 0) + value;
-      byTime.set(timeMs, codes);
+      const byCode = byTime.get(timeMs) ?? [];
+      const known = byCode.find((other) => other.code === code);
+      if (known === undefined) byCode.push({ code, perSecond: value });
+      else known.perSecond += value;
+      byTime.set(timeMs, byCode);
     }
   }
-  const points: RequestPoint[] = ascending(byTime).map(([timeMs, perSecondByCode]) => {
-    return { timeMs, perSecondByCode };
-  });
+  const points = ascending(byTime).map(([timeMs, byCode]) => ({ timeMs, byCode }));
   return { ok: true, points: { kind: 'requests', points } };
 }
 
@@ -137,24 +94,8 @@ export function latencyPoints(
   return { ok: true, points: { kind: 'latency', points } };
 }
 
-/**
- * A custom query's value: the row that names the ReplicaSet, or its pod-template-hash; one row
- * without any label speaks of the only object that asks.
- */
-export function valuePoints(
-  rows: readonly MetricRow[],
-  namespace: string,
-  replicaSet: string,
-): Points {
-  const hash = replicaSet.slice(replicaSet.lastIndexOf('-') + 1);
-  const named = rows.filter(
-    ({ labels }) =>
-      labels['namespace'] === namespace &&
-      (labels['replicaset'] === replicaSet || labels['pod_template_hash'] === hash),
-  );
-  const [only] = rows;
-  const isBare = rows.length === 1 && only !== undefined && Object.keys(only.labels).length === 0;
-  const own = isBare ? rows : named;
+/** A custom query's value: the one row that is the revision's. */
+export function valuePoints(own: readonly MetricRow[], replicaSet: string): Points {
   if (own.length > 1) {
     const message =
       `The query has ${own.length} rows for ${replicaSet}. ` +

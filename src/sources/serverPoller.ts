@@ -7,10 +7,14 @@ import type { SignalJudgement } from '../core/judgement.ts';
 import type { Cancel, Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { inSlices } from '../runtime/slices.ts';
-import { lookAtFleet, lookAtSome, lookBack } from './look.ts';
-import type { Server, Subject } from './look.ts';
-import type { InterestListener } from './port.ts';
+import { lookAtFleet, lookAtSome, lookBack, revisionsOf } from './look.ts';
+import type { Seen, Server } from './look.ts';
+import type { InterestListener, MetricAnswer } from './port.ts';
 import { QueryChecks } from './queryChecks.ts';
+import type { Revisions } from './rowTable.ts';
+import * as watching from './watched.ts';
+import { newlyWatched } from './watched.ts';
+import type { Watched } from './watched.ts';
 import { gridCeil, gridFloor } from './windows.ts';
 
 export interface ServerPollerOptions extends Server {
@@ -27,26 +31,14 @@ export interface JudgedCanary {
   readonly judgements: readonly SignalJudgement[];
 }
 
-/** One canary that is watched. Replaced, not changed, when its attempt or its signals change. */
-interface Watched extends Subject {
-  target: EvidenceTarget;
-  readonly pods: Set<string>;
-  evidence: RevisionEvidence | null;
-  /** When that came in, by the operator's clock. */
-  arrivedMs: number | null;
-  judgements: readonly SignalJudgement[];
-  /** What the listener heard last, so that it hears changes only. */
-  told: string;
-  /** The look at the end of a hold. */
-  cancel: Cancel;
-}
-
 /** Looks that fall due this close together share their queries. */
 const gatherMs = 20;
 /** Ranges of so many canaries at most are asked for by the same queries. */
 const togetherAtMost = 50;
 /** A hold's last point may still be on its way. */
 const missingPointMs = 1_000;
+/** Moments this close together are one. */
+const sameMs = 2;
 /** A query that takes more of the interval than this makes the polls half as frequent. */
 const slowShare = 0.1;
 
@@ -55,6 +47,10 @@ export class ServerPoller {
   readonly checks = new QueryChecks();
   readonly #options: ServerPollerOptions;
   readonly #watched = new Map<string, Watched>();
+  /** All of them with their names; null when that is to be made anew. */
+  #fleet: { readonly subjects: readonly Watched[]; readonly revisions: Revisions } | null = null;
+  /** One list for all objects whose signals are the same, by what they are. */
+  readonly #signals = new Map<string, readonly ResolvedSignal[]>();
   readonly #due = new Set<Watched>();
   readonly #underWay = new Set<Promise<void>>();
   #cancelPoll: Cancel = () => undefined;
@@ -79,30 +75,21 @@ export class ServerPoller {
   }
 
   watch(target: EvidenceTarget, all: readonly ResolvedSignal[]): void {
-    // What the pods' own conditions tell is no question to a server.
-    const signals = all.filter(({ kind }) => kind !== 'availability');
+    const signals = this.#shared(all);
     const before = this.#watched.get(target.key);
-    if (before !== undefined && sameQuestion(before, target, signals)) {
-      const atMs = before.evidence?.observedAtMs ?? 0;
-      const wasDue = isDue(before, atMs);
+    this.#fleet = null;
+    if (before !== undefined && watching.sameQuestion(before, target, signals)) {
+      const atMs = before.seen?.by.atMs ?? 0;
+      const wasDue = watching.isDue(before, atMs);
       before.target = target;
       for (const { name } of target.canaryPods) before.pods.add(name);
-      this.#arm(before);
+      this.#arm(before, watching.judge(before));
       // An approval ends a hold that was over before.
-      if (!wasDue && isDue(before, atMs)) this.#lookSoon(before);
+      if (!wasDue && watching.isDue(before, atMs)) this.#lookSoon(before);
       return;
     }
     this.forget(target.key);
-    const watched: Watched = {
-      target,
-      signals,
-      pods: new Set(target.canaryPods.map(({ name }) => name)),
-      evidence: null,
-      arrivedMs: null,
-      judgements: [],
-      told: '',
-      cancel: () => undefined,
-    };
+    const watched = newlyWatched(target, signals);
     this.#watched.set(target.key, watched);
     this.#lookSoon(watched);
   }
@@ -112,10 +99,12 @@ export class ServerPoller {
     watched?.cancel();
     if (watched !== undefined) this.#due.delete(watched);
     this.#watched.delete(key);
+    this.#fleet = null;
   }
 
   read(key: string): RevisionEvidence | null {
-    return this.#watched.get(key)?.evidence ?? null;
+    const watched = this.#watched.get(key);
+    return watched === undefined ? null : watching.evidenceOn(watched);
   }
 
   arrivedMs(key: string): number | null {
@@ -123,7 +112,10 @@ export class ServerPoller {
   }
 
   judged(): JudgedCanary[] {
-    return [...this.#watched].map(([key, { judgements }]) => ({ key, judgements }));
+    return [...this.#watched].map(([key, watched]) => ({
+      key,
+      judgements: watching.judge(watched),
+    }));
   }
 
   nowMs(): number {
@@ -145,6 +137,18 @@ export class ServerPoller {
     await Promise.all(this.#underWay);
   }
 
+  #shared(all: readonly ResolvedSignal[]): readonly ResolvedSignal[] {
+    // What the pods' own conditions tell is no question to a server.
+    const signals = all.filter(({ kind }) => kind !== 'availability');
+    const text = JSON.stringify(signals);
+    const known = this.#signals.get(text);
+    if (known !== undefined) return known;
+    // Many more than there are objects: most of them are nobody's any more.
+    if (this.#signals.size > 2 * this.#watched.size + 16) this.#signals.clear();
+    this.#signals.set(text, signals);
+    return signals;
+  }
+
   #track(work: Promise<void>): void {
     this.#underWay.add(work);
     void work.finally(() => this.#underWay.delete(work));
@@ -159,8 +163,7 @@ export class ServerPoller {
   async #poll(): Promise<void> {
     const { clock, log, intervalMs, settings } = this.#options;
     const beganMs = clock.monotonicMs();
-    const subjects = [...this.#watched.values()];
-    if (subjects.length > 0) await this.#lookAt(subjects, await this.#lookTime(), lookAtFleet);
+    if (this.#watched.size > 0) await this.#lookAtAll();
     const tookMs = this.#slowestMs;
     this.#slowestMs = 0;
     const slow = tookMs > slowShare * intervalMs;
@@ -177,37 +180,41 @@ export class ServerPoller {
   async #tryQueries(): Promise<void> {
     const { clock, source, tell } = this.#options;
     const ask = (query: string): ReturnType<typeof source.instant> =>
-      source.instant(query, source.nowMs());
+      source.instant(query, source.nowMs(), () => undefined);
     const news = await this.checks.run(clock.monotonicMs(), ask);
     for (const key of news) tell(key, { urgent: false });
   }
 
+  async #lookAtAll(): Promise<void> {
+    const atMs = await this.#lookTime();
+    if (this.#fleet === null) {
+      const subjects = [...this.#watched.values()];
+      this.#fleet = { subjects, revisions: revisionsOf(this.#options, subjects) };
+    }
+    const { subjects, revisions } = this.#fleet;
+    await this.#judge(subjects, await lookAtFleet(this.#options, subjects, atMs, revisions));
+  }
+
   /** The newest points of all; then the whole hold of those to whom it matters. */
-  async #lookAt(
-    subjects: readonly Watched[],
-    atMs: number,
-    look: typeof lookAtFleet,
-  ): Promise<void> {
-    const evidence = await look(this.#options, subjects, atMs);
+  async #judge(subjects: readonly Watched[], by: Seen): Promise<void> {
     const closer: Watched[] = [];
-    await inSlices(subjects, (watched, i) => {
-      const newest = evidence[i];
-      if (newest === undefined) return;
+    await inSlices(subjects, (watched, nth) => {
+      const newest = by.evidenceOn(nth, watched);
       const judgements = judgeSignals(watched.signals, newest, null);
-      if (needsHistory(watched, newest, judgements)) closer.push(watched);
-      else this.#store(watched, newest, judgements);
+      if (watching.needsHistory(watched, by.atMs, judgements)) closer.push(watched);
+      else this.#store(watched, { by, nth }, newest, judgements);
     });
-    await this.#lookCloser(closer, atMs);
+    await this.#lookCloser(closer, by.atMs);
   }
 
   async #lookCloser(subjects: readonly Watched[], atMs: number): Promise<void> {
     for (let i = 0; i < subjects.length; i += togetherAtMost) {
       const some = subjects.slice(i, i + togetherAtMost);
-      const evidence = await lookBack(this.#options, some, atMs);
+      const by = await lookBack(this.#options, some, atMs);
       for (const [nth, watched] of some.entries()) {
-        const known = evidence[nth];
-        if (known === undefined) continue;
-        this.#store(watched, known, judgeSignals(watched.signals, known, null));
+        const evidence = by.evidenceOn(nth, watched);
+        const judgements = judgeSignals(watched.signals, evidence, null);
+        this.#store(watched, { by, nth }, evidence, judgements);
       }
     }
   }
@@ -217,9 +224,14 @@ export class ServerPoller {
     const { source, settings } = this.#options;
     if (!this.#clockKnown) {
       // Any answer tells the server's time; without one the look itself will say what is wrong.
-      this.#clockKnown = (await source.instant('vector(1)', source.nowMs())).ok;
+      this.#clockKnown = (await this.#askTime()).ok;
     }
     return gridFloor(source.nowMs() - settings.lagMs, settings.scrapeIntervalMs);
+  }
+
+  #askTime(): Promise<MetricAnswer> {
+    const { source } = this.#options;
+    return source.instant('vector(1)', source.nowMs(), () => undefined);
   }
 
   #lookSoon(watched: Watched): void {
@@ -235,131 +247,73 @@ export class ServerPoller {
 
   async #lookNow(subjects: readonly Watched[]): Promise<void> {
     const atMs = await this.#lookTime();
-    const isNew = ({ evidence }: Watched): boolean => evidence === null;
-    const fresh = subjects.filter(isNew);
-    await Promise.all([
-      ...(fresh.length > 0 ? [this.#lookAt(fresh, atMs, lookAtSome)] : []),
-      this.#lookCloser(
-        subjects.filter((watched) => !isNew(watched)),
-        atMs,
-      ),
-    ]);
+    const [fresh, known] = [
+      subjects.filter(({ seen }) => seen === null),
+      subjects.filter(({ seen }) => seen !== null),
+    ];
+    const atFresh = async (): Promise<void> => {
+      if (fresh.length === 0) return;
+      await this.#judge(fresh, await lookAtSome(this.#options, fresh, atMs));
+    };
+    await Promise.all([atFresh(), this.#lookCloser(known, atMs)]);
   }
 
   #store(
     watched: Watched,
+    seen: NonNullable<Watched['seen']>,
     evidence: RevisionEvidence,
     judgements: readonly SignalJudgement[],
   ): void {
     const { target } = watched;
     // Forgotten or replaced meanwhile, or a later look was faster.
     if (this.#watched.get(target.key) !== watched) return;
-    if ((watched.evidence?.observedAtMs ?? 0) > evidence.observedAtMs) return;
-    watched.evidence = evidence;
+    if ((watched.seen?.by.atMs ?? 0) > seen.by.atMs) return;
+    watched.seen = seen;
+    watched.absentSinceMs = watching.absencesIn(evidence);
     watched.arrivedMs = this.#options.clock.nowMs();
-    watched.judgements = judgements;
-    this.#arm(watched);
-    const told = fingerprint(watched.judgements);
-    const held = watched.judgements.some(({ breach }) => breach.state === 'held');
+    watched.suspects = watching.suspectsOf(judgements);
+    this.#arm(watched, judgements);
+    const told = watching.fingerprint(judgements);
+    const held = judgements.some(({ breach }) => breach.state === 'held');
+    const isNews = told !== watched.told;
     const matters =
       held ||
-      told !== watched.told ||
-      isDue(watched, evidence.observedAtMs) ||
-      watched.judgements.some(isAbsenceHeldAgainst);
-    watched.told = told;
+      isNews ||
+      watching.isDue(watched, seen.by.atMs) ||
+      judgements.some(watching.isAbsenceHeldAgainst);
+    if (isNews) watched.told = told;
     if (matters) this.#options.tell(target.key, { urgent: held });
   }
 
   /** Sets the timer of the next moment at which a hold of this canary can be complete. */
-  #arm(watched: Watched): void {
+  #arm(watched: Watched, judgements: readonly SignalJudgement[]): void {
+    const { clock } = this.#options;
+    const waitMs = this.#running ? this.#waitMs(watched, judgements) : null;
+    const dueMs = waitMs === null ? null : clock.monotonicMs() + waitMs;
+    // A timer that stands is left alone, as it is at nearly every poll.
+    if (dueMs === watched.dueMs || Math.abs((dueMs ?? 0) - (watched.dueMs ?? 0)) < sameMs) return;
     watched.cancel();
-    const { clock, settings, source } = this.#options;
-    const { evidence, judgements } = watched;
-    if (evidence === null || !this.#running) return;
+    watched.dueMs = dueMs;
+    if (waitMs === null) return;
+    watched.cancel = clock.setTimer(waitMs, () => {
+      watched.dueMs = null;
+      this.#lookSoon(watched);
+    });
+  }
+
+  #waitMs(watched: Watched, judgements: readonly SignalJudgement[]): number | null {
+    const { settings, source } = this.#options;
+    const { seen } = watched;
+    if (seen === null) return null;
     const stepMs = settings.scrapeIntervalMs;
-    const moments = momentsOf(watched, judgements).map((ms) => gridCeil(ms, stepMs));
+    const moments = watching.momentsOf(watched, judgements).map((ms) => gridCeil(ms, stepMs));
     const nowMs = source.nowMs();
     const waits = moments.flatMap((momentMs) => {
-      if (momentMs > evidence.observedAtMs) return [momentMs + settings.lagMs - nowMs];
+      if (momentMs > seen.by.atMs) return [momentMs + settings.lagMs - nowMs];
       const missing = judgements.some(({ absence }) => absence?.reason === 'Empty');
       const late = nowMs > momentMs + settings.lagMs + stepMs;
       return missing && !late ? [missingPointMs] : [];
     });
-    if (waits.length === 0) return;
-    const waitMs = Math.max(0, Math.min(...waits));
-    watched.cancel = clock.setTimer(waitMs, () => this.#lookSoon(watched));
+    return waits.length === 0 ? null : Math.max(0, Math.min(...waits));
   }
-}
-
-/** A new step changes when to look, not what is asked. */
-function sameQuestion(
-  { target, signals }: Watched,
-  next: EvidenceTarget,
-  nextSignals: readonly ResolvedSignal[],
-): boolean {
-  return (
-    target.namespace === next.namespace &&
-    target.canaryReplicaSet === next.canaryReplicaSet &&
-    target.attemptStartMs === next.attemptStartMs &&
-    JSON.stringify(signals) === JSON.stringify(nextSignals)
-  );
-}
-
-/** The step's hold has passed: the judge needs its whole length at each look. */
-function isDue({ target }: Watched, atMs: number): boolean {
-  const { stepStartMs, stepHoldSeconds, awaitsApproval } = target;
-  if (awaitsApproval) return false;
-  return stepStartMs !== null && stepStartMs + stepHoldSeconds * 1000 <= atMs;
-}
-
-/** Whether the newest points alone can't be judged. */
-function needsHistory(
-  watched: Watched,
-  newest: RevisionEvidence,
-  judgements: readonly SignalJudgement[],
-): boolean {
-  if (isDue(watched, newest.observedAtMs)) return true;
-  const before = new Map(watched.judgements.map((judged) => [judged.signal.name, judged]));
-  return judgements.some(({ signal, level, absence }) => {
-    if (signal.rollback === null) return false;
-    if (level === 'Breach') return true;
-    // Two moments alone can't tell a failure from a counter that was there before.
-    if (signal.kind === 'pqcHandshakeFailures' && level === 'Critical') return true;
-    if (absence === null) return false;
-    // An unknown point does not end a breach, and an absence may itself be held against the canary.
-    const known = before.get(signal.name);
-    return known === undefined || known.breach.state === 'suspect' || signal.noData === 'Rollback';
-  });
-}
-
-/** Nothing changes while it lasts, and yet it becomes a verdict. */
-function isAbsenceHeldAgainst({ signal, absence }: SignalJudgement): boolean {
-  return signal.noData === 'Rollback' && absence !== null;
-}
-
-/** Server times at which a breach or a step's hold can be complete. */
-function momentsOf({ target }: Watched, judgements: readonly SignalJudgement[]): number[] {
-  const { stepStartMs, stepHoldSeconds } = target;
-  const step = stepStartMs === null ? [] : [stepStartMs + stepHoldSeconds * 1000];
-  const breaches = judgements.flatMap(({ breach }) =>
-    breach.state === 'suspect' ? [breach.holdUntilMs] : [],
-  );
-  const absences = judgements.flatMap(({ signal, absentSinceMs }) =>
-    signal.noData === 'Rollback' && absentSinceMs !== null
-      ? [Math.max(absentSinceMs, stepStartMs ?? 0) + signal.forSeconds * 1000]
-      : [],
-  );
-  return [...step, ...breaches, ...absences];
-}
-
-/** What a pass would see differently; values alone are no reason for one. */
-function fingerprint(judgements: readonly SignalJudgement[]): string {
-  return JSON.stringify(
-    judgements.map(({ level, advanceLevel, breach, absence }) => [
-      level,
-      advanceLevel,
-      breach.state,
-      absence?.reason ?? null,
-    ]),
-  );
 }

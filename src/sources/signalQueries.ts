@@ -22,9 +22,8 @@ export interface SignalQuery {
   readonly isTraffic: boolean;
 }
 
-/** The rows of one answer that are about the two revisions, and all of them. */
+/** The rows of one answer that are about the two revisions. */
 export interface OwnRows {
-  readonly all: readonly MetricRow[];
   readonly canary: readonly MetricRow[];
   readonly stable: readonly MetricRow[];
 }
@@ -99,7 +98,7 @@ export function pointsOf(
   signal: ResolvedSignal,
   target: EvidenceTarget,
   { profile, labels, scrapeIntervalMs }: Dialect,
-  { all, canary, stable }: OwnRows,
+  { canary, stable }: OwnRows,
   moment: { readonly atMs: number; readonly firstMs: number | null },
 ): Points {
   const pods = {
@@ -127,7 +126,7 @@ export function pointsOf(
     case 'availability':
       throw new Error('the pods tell their availability, and no metric server');
     case 'custom':
-      return valuePoints(all, target.namespace, target.canaryReplicaSet);
+      return valuePoints(canary, target.canaryReplicaSet);
   }
 }
 

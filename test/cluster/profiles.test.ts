@@ -13,7 +13,7 @@ import { judgeSignals } from '../../src/core/judgement.ts';
 import type { SignalJudgement } from '../../src/core/judgement.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { lookAtFleet, lookBack } from '../../src/sources/look.ts';
-import type { Subject } from '../../src/sources/look.ts';
+import type { Seen, Subject } from '../../src/sources/look.ts';
 import type { ProfileName, ServerSettings } from '../../src/sources/port.ts';
 import { PROFILE_NAMES } from '../../src/sources/profiles.ts';
 import { createPrometheus } from '../../src/sources/prometheus.ts';
@@ -128,14 +128,14 @@ describe('a profile on a real Prometheus', function () {
     },
     signals,
     pods: new Set(['shop-b-bbbbb']),
-    evidence: null,
+    absentSinceMs: {},
   });
 
   /** A look once every signal that is asked for is known. */
   const lookedAt = async (
     name: string,
     wanted: readonly string[],
-    look: typeof lookAtFleet,
+    look: (...asked: Parameters<typeof lookBack>) => Promise<Seen | null>,
   ): Promise<(signal: string) => SignalJudgement> => {
     const settings = settingsOf(name);
     const source = createPrometheus({ settings, clock: systemClock });
@@ -147,8 +147,8 @@ describe('a profile on a real Prometheus', function () {
     };
     await waitFor(`the signals of ${name}`, async () => {
       const atMs = Math.floor((Date.now() - 1_000) / 1000) * 1000;
-      const [evidence = null] = await look({ source, settings }, [subject()], atMs);
-      last = judgeSignals(signals, evidence, null);
+      const seen = await look({ source, settings }, [subject()], atMs);
+      last = judgeSignals(signals, seen?.evidenceOn(0, subject()) ?? null, null);
       return wanted.every((signal) => typeof find(signal).latest?.value === 'number');
     });
     return find;
@@ -178,13 +178,13 @@ describe('a profile on a real Prometheus', function () {
     const find = await lookedAt('x0tta', ['pqcHandshakeFailures', 'pqcFallback'], lookBack);
     expect(find('pqcFallback').breach.state).to.equal('held');
     await lookedAt('x0tta', ['errorRate'], async (server, subjects, atMs) => {
-      const evidence = await lookBack(server, subjects, atMs);
+      const seen = await lookBack(server, subjects, atMs);
       const [handshakes] = judgeSignals(
         signals.filter(({ kind }) => kind === 'pqcHandshakeFailures'),
-        evidence[0] ?? null,
+        seen.evidenceOn(0, subject()),
         null,
       );
-      return handshakes?.breach.state === 'held' ? evidence : [];
+      return handshakes?.breach.state === 'held' ? seen : null;
     });
   });
 

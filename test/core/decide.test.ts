@@ -146,7 +146,7 @@ describe('the decision', () => {
       canaryInTraffic(cluster, 20);
       const points = Array.from({ length: 20 }, (_, i) => ({
         timeMs: cluster.nowMs - (19 - i) * 1000,
-        perSecondByCode: { '500': 1 },
+        byCode: [{ code: '500', perSecond: 1 }],
       }));
       const healthy = evidenceOf(cluster.nowMs, Array(20).fill(0));
       const errorRate: SignalEvidence = {

@@ -335,7 +335,10 @@ export function evidenceOf(
 ): RevisionEvidence {
   const points = errorRatios.map((ratio, i) => ({
     timeMs: nowMs - (errorRatios.length - 1 - i) * 1000,
-    perSecondByCode: { '200': 100 * (1 - ratio), '500': 100 * ratio },
+    byCode: [
+      { code: '200', perSecond: 100 * (1 - ratio) },
+      { code: '500', perSecond: 100 * ratio },
+    ],
   }));
   const slow = points.map(({ timeMs }) => ({
     timeMs,

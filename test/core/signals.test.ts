@@ -15,8 +15,9 @@ const latency: ResolvedSignal = {
   rollback: 0.4,
 };
 
-function requests(byCode: Readonly<Record<string, number>>, windowSeconds = 60): JudgedPoint {
-  const points = [{ timeMs: 1, perSecondByCode: byCode }];
+function requests(counts: Readonly<Record<string, number>>, windowSeconds = 60): JudgedPoint {
+  const byCode = Object.entries(counts).map(([code, perSecond]) => ({ code, perSecond }));
+  const points = [{ timeMs: 1, byCode }];
   return only(judgePoints(errorRate, { kind: 'requests', points }, windowSeconds));
 }
 

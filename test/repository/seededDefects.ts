@@ -25,7 +25,7 @@ export const seededDefects: readonly SeededDefect[] = [
   },
   {
     defect: 'A hold is not read from history: a breach is looked at like any other point.',
-    file: 'src/sources/serverPoller.ts',
+    file: 'src/sources/watched.ts',
     text: "if (level === 'Breach') return true;",
     replacement: "if (level === 'Breach') return false;",
     testFile: 'test/sources/poller.test.ts',

@@ -4,8 +4,13 @@ import { askAll } from '../../src/sources/asking.ts';
 import type { Question } from '../../src/sources/asking.ts';
 import { absence } from '../../src/sources/port.ts';
 import type { MetricAnswer } from '../../src/sources/port.ts';
+import { PROFILES } from '../../src/sources/profiles.ts';
+import { Revisions } from '../../src/sources/rowTable.ts';
 
 describe('a question', () => {
+  const { http } = PROFILES;
+  const dialect = { profile: http, labels: http.labels, matchers: {}, scrapeIntervalMs: 1_000 };
+  const revisions = new Revisions([], dialect);
   let asked: string[];
 
   beforeEach(() => {
@@ -19,13 +24,13 @@ describe('a question', () => {
   ): Question => ({
     namespaces,
     canBeHalved,
-    index: () => new Map(),
+    wanted: { revisions, isUsers: false, isWide: false },
     ask: async (some) => {
       asked.push(some.join());
       return answerTo(some);
     },
   });
-  const fine: MetricAnswer = { ok: true, rows: [] };
+  const fine: MetricAnswer = { ok: true, rowCount: 0 };
   const failed = (reason: 'TooManySeries' | 'TimedOut' | 'ClientError'): MetricAnswer => ({
     ok: false,
     absence: absence('untrusted', reason, reason),

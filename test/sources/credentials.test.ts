@@ -81,7 +81,7 @@ describe('credentials for a metric server', () => {
   };
 
   const outcome = async (asked: ReturnType<typeof source>): Promise<string> => {
-    const result = await asked.instant('up', 0);
+    const result = await asked.instant('up', 0, () => undefined);
     return result.ok ? 'ok' : `${result.absence.reason}: ${result.absence.message}`;
   };
 

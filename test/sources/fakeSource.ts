@@ -1,6 +1,6 @@
 // A metric server in memory: it answers by what a query asks for, on a clock of its own, and
 // remembers what it was asked.
-import type { MetricAnswer, MetricRow, MetricSource } from '../../src/sources/port.ts';
+import type { MetricAnswer, MetricRow, MetricSource, TakeRow } from '../../src/sources/port.ts';
 import { absence } from '../../src/sources/port.ts';
 
 export interface Asked {
@@ -28,26 +28,33 @@ export class FakeSource implements MetricSource {
     return this.#nowMs();
   }
 
-  instant(query: string, timeMs: number): Promise<MetricAnswer> {
+  instant(query: string, timeMs: number, take: TakeRow): Promise<MetricAnswer> {
     this.asked.push({ kind: 'instant', query, startMs: timeMs, endMs: timeMs });
-    return this.#answer(query, [timeMs]);
+    return this.#answer(query, [timeMs], take);
   }
 
-  range(query: string, startMs: number, endMs: number, stepMs: number): Promise<MetricAnswer> {
+  range(
+    query: string,
+    startMs: number,
+    endMs: number,
+    stepMs: number,
+    take: TakeRow,
+  ): Promise<MetricAnswer> {
     this.asked.push({ kind: 'range', query, startMs, endMs });
     const times: number[] = [];
     for (let timeMs = startMs; timeMs <= endMs; timeMs += stepMs) times.push(timeMs);
-    return this.#answer(query, times);
+    return this.#answer(query, times, take);
   }
 
-  async #answer(query: string, times: readonly number[]): Promise<MetricAnswer> {
+  async #answer(query: string, times: readonly number[], take: TakeRow): Promise<MetricAnswer> {
     if (this.down) return { ok: false, absence: absence('unreachable', 'Refused', 'it is down') };
     const rows = [...this.revisions].flatMap(([name, behaviour]) => {
       const [namespace = '', replicaSet = ''] = name.split('/');
       if (!query.includes(namespace)) return [];
       return rowsOf(query, times, { namespace, replicaSet, behaviour });
     });
-    return { ok: true, rows };
+    for (const row of rows) take(row);
+    return { ok: true, rowCount: rows.length };
   }
 }
 

@@ -97,9 +97,9 @@ describe('the poller', () => {
   it('asks half as often while a query takes more than a tenth of the interval', async () => {
     const lines: string[] = [];
     let takesMs = 600;
-    const slow: FakeSource['instant'] = async (query, timeMs) => {
+    const slow: FakeSource['instant'] = async (query, timeMs, take) => {
       await new Promise<void>((resolve) => clock.setTimer(takesMs, resolve));
-      return FakeSource.prototype.instant.call(source, query, timeMs);
+      return FakeSource.prototype.instant.call(source, query, timeMs, take);
     };
     await poller.stop();
     poller = createPoller({

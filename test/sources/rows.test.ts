@@ -1,15 +1,13 @@
 // The rows of answers read into points: whose row is whose, what adds up, what is refused and why.
 import { expect } from 'chai';
-import type { LatencyPoint, RawPoints, RequestPoint } from '../../src/core/evidence.ts';
+import type { LatencyPoint, RawPoints } from '../../src/core/evidence.ts';
 import type { MetricRow } from '../../src/sources/port.ts';
 import { PROFILES } from '../../src/sources/profiles.ts';
 import {
   at,
-  byRevision,
   distrust,
   latencyPoints,
   requestPoints,
-  revisionKey,
   since,
   valuePoints,
 } from '../../src/sources/rows.ts';
@@ -18,7 +16,7 @@ import type { Points } from '../../src/sources/rows.ts';
 type Labels = Readonly<Record<string, string>>;
 
 /** Values at 1 s, 2 s and so on. */
-const { requests, latency, labels } = PROFILES.http;
+const { requests, latency } = PROFILES.http;
 
 function row(own: Labels, ...values: readonly number[]): MetricRow {
   return { labels: own, samples: values.map((value, i) => [(i + 1) * 1_000, value]) };
@@ -33,61 +31,40 @@ function absenceOf(points: Points): string {
   return points.ok ? 'none' : `${points.absence.kind} ${points.absence.reason}`;
 }
 
-describe('the rows of an answer', () => {
-  it('belong to the revision that they name, or that their pod is named by', () => {
-    const named = row({ namespace: 'mesh', x0tta_rs: 'shop-b', code: '200' }, 1);
-    const ofPod = row({ namespace: 'mesh', pod: 'shop-b-x7x2z' }, 1);
-    const elsewhere = row({ namespace: 'other', x0tta_rs: 'shop-b' }, 1);
-    const rows = byRevision([named, elsewhere, ofPod], labels);
-    const own = rows.get(revisionKey('mesh', 'shop-b'));
-    expect(own).to.deep.equal([named, ofPod]);
-  });
-
-  it('belong to nobody where they name no ReplicaSet', () => {
-    const strangers: readonly Labels[] = [
-      { namespace: 'mesh', pod: 'shop-0' },
-      { namespace: 'mesh', code: '200' },
-      { x0tta_rs: 'shop-b' },
-    ];
-    const rows = byRevision(
-      strangers.map((own) => row(own, 1)),
-      labels,
-    );
-    expect(rows.has(revisionKey('mesh', 'shop-b'))).to.equal(false);
-    expect([...rows.keys()]).to.have.members(['', '/shop-b']);
-  });
-});
-
 describe('points of requests', () => {
-  const read = (...rows: readonly MetricRow[]): readonly RequestPoint[] => {
+  const read = (...rows: readonly MetricRow[]): (readonly [number, object])[] => {
     const raw = pointsOf(requestPoints(rows, requests, 'shop-b'));
-    return raw.kind === 'requests' ? raw.points : [];
+    if (raw.kind !== 'requests') return [];
+    return raw.points.map(({ timeMs, byCode }) => [
+      timeMs,
+      Object.fromEntries(byCode.map(({ code, perSecond }) => [code, perSecond])),
+    ]);
   };
 
   it('have a rate for each status, whichever of the two labels has it', () => {
     expect(
       read(row({ code: '200' }, 9, 8), row({ status: '500', x0tta_source: '1' }, 1, 2)),
     ).to.deep.equal([
-      { timeMs: 1_000, perSecondByCode: { '200': 9, '500': 1 } },
-      { timeMs: 2_000, perSecondByCode: { '200': 8, '500': 2 } },
+      [1_000, { '200': 9, '500': 1 }],
+      [2_000, { '200': 8, '500': 2 }],
     ]);
   });
 
   it('add up rows of one status', () => {
     const points = read(row({ code: '200' }, 9), row({ status: '200', x0tta_source: '1' }, 1));
-    expect(points[0]?.perSecondByCode).to.deep.equal({ '200': 10 });
+    expect(points[0]?.[1]).to.deep.equal({ '200': 10 });
   });
 
   it('come in the order of their times, also where a status begins late', () => {
     const late: MetricRow = { labels: { code: '500' }, samples: [[500, 1]] };
     const points = read(row({ code: '200' }, 9, 9), late);
-    expect(points.map(({ timeMs }) => timeMs)).to.deep.equal([500, 1_000, 2_000]);
-    expect(points[1]?.perSecondByCode).to.deep.equal({ '200': 9 });
+    expect(points.map(([timeMs]) => timeMs)).to.deep.equal([500, 1_000, 2_000]);
+    expect(points[1]?.[1]).to.deep.equal({ '200': 9 });
   });
 
   it('keep a rate that is no number, for the judge to name', () => {
     const points = read(row({ code: '200' }, NaN), row({ code: '500' }, Infinity));
-    expect(points[0]?.perSecondByCode).to.deep.equal({ '200': NaN, '500': Infinity });
+    expect(points[0]?.[1]).to.deep.equal({ '200': NaN, '500': Infinity });
   });
 
   it('are refused where series carry no status, though others do', () => {
@@ -137,44 +114,16 @@ describe('points of latency', () => {
 });
 
 describe('points of a custom query', () => {
-  const replicaSet = 'shop-5d8c9bcdfg';
-  const own = { namespace: 'mesh', replicaset: 'shop-5d8c9bcdfg' };
-  const valueOf = (...rows: readonly MetricRow[]): unknown => {
-    const raw = pointsOf(valuePoints(rows, 'mesh', replicaSet));
-    return raw.kind === 'value' ? raw.points.map(({ value }) => value) : raw.kind;
-  };
-
-  const whose: readonly (readonly [string, Labels, readonly number[]])[] = [
-    ['its ReplicaSet', own, [7]],
-    ['its pod-template-hash', { namespace: 'mesh', pod_template_hash: '5d8c9bcdfg' }, [7]],
-    ['nothing at all', {}, [7]],
-    ['another ReplicaSet', { ...own, replicaset: 'shop-6f7d8bcdfg' }, []],
-    ['another hash', { namespace: 'mesh', pod_template_hash: '6f7d8bcdfg' }, []],
-    ['another namespace', { ...own, namespace: 'other' }, []],
-    ['no namespace', { replicaset: 'shop-5d8c9bcdfg' }, []],
-    ['something else', { job: 'shop' }, []],
-  ];
-  for (const [what, named, values] of whose) {
-    it(`${values.length > 0 ? 'take' : 'leave'} the only row when it names ${what}`, () => {
-      expect(valueOf(row(named, 7))).to.deep.equal(values);
-    });
-  }
-
-  it('are of the one row that is meant among many', () => {
-    const others = ['a', 'b'].map((name) => row({ ...own, replicaset: name }, 1));
-    expect(valueOf(...others, row(own, 7, NaN))).to.deep.equal([7, NaN]);
-  });
-
-  it('are of no row without a name where there are more', () => {
-    expect(valueOf(row({}, 1), row({ ...own, replicaset: 'other' }, 2))).to.deep.equal([]);
+  it('are of the one row, whatever its values are', () => {
+    const raw = pointsOf(valuePoints([row({}, 7, NaN)], 'shop-b'));
+    expect(raw.points).to.deep.equal([
+      { timeMs: 1_000, value: 7 },
+      { timeMs: 2_000, value: NaN },
+    ]);
   });
 
   it('are refused where two rows are meant', () => {
-    const twice = valuePoints(
-      [row({ ...own, pod: 'a' }, 1), row({ ...own, pod: 'b' }, 2)],
-      'mesh',
-      replicaSet,
-    );
+    const twice = valuePoints([row({ pod: 'a' }, 1), row({ pod: 'b' }, 2)], 'shop-b');
     expect(absenceOf(twice)).to.equal('untrusted AmbiguousSource');
     expect(twice.ok || twice.absence.message)
       .to.include('2 rows')
@@ -186,7 +135,7 @@ describe('the points that count', () => {
   const kinds: readonly RawPoints[] = [
     pointsOf(requestPoints([row({ code: '200' }, 1, 2, 3, 4, 5)], requests, 'shop-b')),
     pointsOf(latencyPoints([row({ le: '1' }, 1, 2, 3, 4, 5)], latency)),
-    pointsOf(valuePoints([row({}, 1, 2, 3, 4, 5)], 'mesh', 'shop-b')),
+    pointsOf(valuePoints([row({}, 1, 2, 3, 4, 5)], 'shop-b')),
   ];
   const times = (raw: RawPoints): number[] => raw.points.map(({ timeMs }) => timeMs);
   for (const raw of kinds) {

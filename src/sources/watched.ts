@@ -1,0 +1,138 @@
+// One canary that is watched at a metric server, and what its evidence says of when to look next.
+// Pure: the timers are serverPoller.ts's.
+import type { ResolvedSignal } from '../api/defaults.ts';
+import type { EvidenceTarget, RevisionEvidence } from '../core/evidence.ts';
+import { judgeSignals } from '../core/judgement.ts';
+import type { SignalJudgement } from '../core/judgement.ts';
+import type { Cancel } from '../runtime/clock.ts';
+import type { Seen, Subject } from './look.ts';
+
+/** One canary that is watched. Replaced, not changed, when its attempt or its signals change. */
+export interface Watched extends Subject {
+  target: EvidenceTarget;
+  readonly pods: Set<string>;
+  absentSinceMs: Readonly<Record<string, number>>;
+  /** The newest look, and the canary's place in it; null before the first. */
+  seen: { readonly by: Seen; readonly nth: number } | null;
+  /** When that came in, by the operator's clock. */
+  arrivedMs: number | null;
+  /** Names of the signals whose breach was running at the last look. */
+  suspects: readonly string[];
+  /** What the listener heard last, so that it hears changes only. */
+  told: string;
+  /** The look at the end of a hold, and when it is, by the monotonic clock. */
+  cancel: Cancel;
+  dueMs: number | null;
+}
+
+const nothing: readonly string[] = [];
+const never: Watched['absentSinceMs'] = {};
+
+/** Before the first look at it. */
+export function newlyWatched(target: EvidenceTarget, signals: readonly ResolvedSignal[]): Watched {
+  return {
+    target,
+    signals,
+    pods: new Set(target.canaryPods.map(({ name }) => name)),
+    absentSinceMs: never,
+    seen: null,
+    arrivedMs: null,
+    suspects: nothing,
+    told: '',
+    cancel: () => undefined,
+    dueMs: null,
+  };
+}
+
+/** A new step changes when to look, not what is asked. */
+export function sameQuestion(
+  { target, signals }: Watched,
+  next: EvidenceTarget,
+  nextSignals: readonly ResolvedSignal[],
+): boolean {
+  return (
+    target.namespace === next.namespace &&
+    target.canaryReplicaSet === next.canaryReplicaSet &&
+    target.attemptStartMs === next.attemptStartMs &&
+    (signals === nextSignals || JSON.stringify(signals) === JSON.stringify(nextSignals))
+  );
+}
+
+/** The step's hold has passed: the judge needs its whole length at each look. */
+export function isDue({ target }: Watched, atMs: number): boolean {
+  const { stepStartMs, stepHoldSeconds, awaitsApproval } = target;
+  if (awaitsApproval) return false;
+  return stepStartMs !== null && stepStartMs + stepHoldSeconds * 1000 <= atMs;
+}
+
+/** Whether the newest points alone can't be judged. */
+export function needsHistory(
+  watched: Watched,
+  atMs: number,
+  judgements: readonly SignalJudgement[],
+): boolean {
+  if (isDue(watched, atMs)) return true;
+  return judgements.some(({ signal, level, absence }) => {
+    if (signal.rollback === null) return false;
+    if (level === 'Breach') return true;
+    // Two moments alone can't tell a failure from a counter that was there before.
+    if (signal.kind === 'pqcHandshakeFailures' && level === 'Critical') return true;
+    if (absence === null) return false;
+    // An unknown point does not end a breach, and an absence may itself be held against the canary.
+    const wasSuspect = watched.suspects.includes(signal.name);
+    return watched.seen === null || wasSuspect || signal.noData === 'Rollback';
+  });
+}
+
+export function evidenceOn(watched: Watched): RevisionEvidence | null {
+  return watched.seen?.by.evidenceOn(watched.seen.nth, watched) ?? null;
+}
+
+/** Judged again where it is needed: a fleet's judgements are megabytes. */
+export function judge(watched: Watched): readonly SignalJudgement[] {
+  const evidence = evidenceOn(watched);
+  return evidence === null ? [] : judgeSignals(watched.signals, evidence, null);
+}
+
+export function absencesIn({ signals }: RevisionEvidence): Watched['absentSinceMs'] {
+  let found: Record<string, number> | null = null;
+  for (const name in signals) {
+    const evidence = signals[name];
+    if (evidence?.state === 'absent') (found ??= {})[name] = evidence.sinceMs;
+  }
+  return found ?? never;
+}
+
+export function suspectsOf(judgements: readonly SignalJudgement[]): readonly string[] {
+  const found = judgements.filter(({ breach }) => breach.state === 'suspect');
+  return found.length === 0 ? nothing : found.map(({ signal }) => signal.name);
+}
+
+/** Nothing changes while it lasts, and yet it becomes a verdict. */
+export function isAbsenceHeldAgainst({ signal, absence }: SignalJudgement): boolean {
+  return signal.noData === 'Rollback' && absence !== null;
+}
+
+/** Server times at which a breach or a step's hold can be complete. */
+export function momentsOf({ target }: Watched, judgements: readonly SignalJudgement[]): number[] {
+  const { stepStartMs, stepHoldSeconds } = target;
+  const step = stepStartMs === null ? [] : [stepStartMs + stepHoldSeconds * 1000];
+  const breaches = judgements.flatMap(({ breach }) =>
+    breach.state === 'suspect' ? [breach.holdUntilMs] : [],
+  );
+  const absences = judgements.flatMap(({ signal, absentSinceMs }) =>
+    signal.noData === 'Rollback' && absentSinceMs !== null
+      ? [Math.max(absentSinceMs, stepStartMs ?? 0) + signal.forSeconds * 1000]
+      : [],
+  );
+  return [...step, ...breaches, ...absences];
+}
+
+/** What a pass would see differently; values alone are no reason for one. */
+export function fingerprint(judgements: readonly SignalJudgement[]): string {
+  let text = '';
+  for (const { level, advanceLevel, breach, absence } of judgements) {
+    text += `${level} ${advanceLevel} ${breach.state} ${absence?.reason ?? ''};`;
+  }
+  return text;
+}
