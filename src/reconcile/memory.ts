@@ -1,7 +1,6 @@
 // What the operator remembers of an object between passes and may forget at any time: everything
 // that must survive the process stands in the cluster.
 import { createHash } from 'node:crypto';
-import type { Policy } from '../api/defaults.ts';
 import { canonicalTemplate, revisionName } from '../api/revision.ts';
 import type { Incident, X0ttaDeployment } from '../api/schema.ts';
 import type { Problem, TimeMs } from '../core/model.ts';
@@ -20,8 +19,8 @@ const putBackForgottenMs = 600_000;
 
 export class ObjectMemory {
   readonly uid: string;
-  /** The policy of the last spec that was valid. */
-  lastPolicy: Policy | null = null;
+  /** The last spec that was valid: the cache's own, of which the policy is made when needed. */
+  lastSpec: X0ttaDeployment['spec'] | null = null;
   /** The user's Service as last read; it gives the ports of ours. */
   userService: Service | 'missing' | null = null;
   /** Incidents of the last status, while that could not be written. */

@@ -109,13 +109,14 @@ function standingPolicy(
   { spec }: X0ttaDeployment,
   memory: ObjectMemory,
 ): Policy {
-  if (policy.kind === 'ok') memory.lastPolicy = policy.policy;
-  if (memory.lastPolicy !== null) return memory.lastPolicy;
+  if (policy.kind === 'ok') {
+    memory.lastSpec = spec;
+    return policy.policy;
+  }
   const canary = { steps: [], drainDelay: '30s', mode: spec.canary.mode };
-  const plain = { ...spec, canary, signals: [] };
-  const runbook = resolvePolicy(plain);
-  if (runbook.kind === 'invalid') throw new Error(runbook.messages.join('; '));
-  return runbook.policy;
+  const valid = resolvePolicy(memory.lastSpec ?? { ...spec, canary, signals: [] });
+  if (valid.kind === 'invalid') throw new Error(valid.messages.join('; '));
+  return valid.policy;
 }
 
 /** Our services come from the watch; what it does not show may be somebody else's, so ask. */

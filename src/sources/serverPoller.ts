@@ -33,7 +33,7 @@ export interface JudgedCanary {
 
 /** Looks that fall due this close together share their queries. */
 const gatherMs = 20;
-/** Ranges of so many canaries at most are asked for by the same queries. */
+/** So many canaries at most are named in one query. */
 const togetherAtMost = 50;
 /** A hold's last point may still be on its way. */
 const missingPointMs = 1_000;
@@ -253,7 +253,8 @@ export class ServerPoller {
     ];
     const atFresh = async (): Promise<void> => {
       if (fresh.length === 0) return;
-      await this.#judge(fresh, await lookAtSome(this.#options, fresh, atMs));
+      const look = fresh.length > togetherAtMost ? lookAtFleet : lookAtSome;
+      await this.#judge(fresh, await look(this.#options, fresh, atMs));
     };
     await Promise.all([atFresh(), this.#lookCloser(known, atMs)]);
   }
