@@ -76,6 +76,8 @@ class KeyedQueue implements WorkQueue {
   readonly #urgent = new Set<string>();
   readonly #normal = new Set<string>();
   readonly #processing = new Set<string>();
+  /** Those of them that are not urgent. */
+  readonly #processingNormal = new Set<string>();
   /** What was asked for while the key's pass was under way. */
   readonly #dirty = new Map<string, Want>();
   readonly #failures = new Map<string, number>();
@@ -172,16 +174,26 @@ class KeyedQueue implements WorkQueue {
     if (this.#stopped) return;
     const nowMs = this.#clock.monotonicMs();
     this.#ripen(nowMs);
-    const { concurrency, urgentConcurrency } = this.#options;
     for (const key of this.#urgent) {
-      if (this.#processing.size >= concurrency + urgentConcurrency) break;
+      if (this.#free() <= 0) break;
       this.#start(key);
     }
     for (const key of this.#normal) {
-      if (this.#processing.size >= concurrency || !this.#tokens.take(nowMs)) break;
+      if (this.#freeForNormal() <= 0 || !this.#tokens.take(nowMs)) break;
+      this.#processingNormal.add(key);
       this.#start(key);
     }
     this.#setTimer(nowMs);
+  }
+
+  #free(): number {
+    const { concurrency, urgentConcurrency } = this.#options;
+    return concurrency + urgentConcurrency - this.#processing.size;
+  }
+
+  /** Urgent passes that are slow do not count here: they would stop all other work. */
+  #freeForNormal(): number {
+    return Math.min(this.#free(), this.#options.concurrency - this.#processingNormal.size);
   }
 
   #ripen(nowMs: number): void {
@@ -210,6 +222,7 @@ class KeyedQueue implements WorkQueue {
       this.retry(key);
     }
     this.#processing.delete(key);
+    this.#processingNormal.delete(key);
     const dirty = this.#dirty.get(key);
     this.#dirty.delete(key);
     if (this.#stopped) {
@@ -226,7 +239,7 @@ class KeyedQueue implements WorkQueue {
     const waitsMs: number[] = [];
     const due = this.#delayed.peek();
     if (due !== undefined) waitsMs.push(due.dueMs - nowMs);
-    if (this.#normal.size > 0 && this.#processing.size < this.#options.concurrency) {
+    if (this.#normal.size > 0 && this.#freeForNormal() > 0) {
       waitsMs.push(this.#tokens.waitMs(nowMs));
     }
     if (waitsMs.length === 0) return;

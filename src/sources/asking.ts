@@ -29,6 +29,11 @@ export type Answers = ReadonlyMap<string, AnswerOf>;
 const concurrency = 4;
 const tooMuch: ReadonlySet<AbsenceReason> = new Set(['TooManySeries', 'Truncated', 'TimedOut']);
 
+/** A smaller question may be answered: also servers that can't carry one out speak of limits. */
+export function isTooMuch(answer: MetricAnswer): boolean {
+  return !answer.ok && (tooMuch.has(answer.absence.reason) || answer.refusal === 'execution');
+}
+
 /** Every question by its key. */
 export async function askAll(questions: ReadonlyMap<string, Question>): Promise<Answers> {
   const answers = new Map<string, AnswerOf>();
@@ -53,8 +58,7 @@ async function askHalving(
   const rows = new RowTable(question.wanted);
   const answer = await question.ask(namespaces, (row) => rows.add(row));
   const reason = answer.ok ? null : answer.absence.reason;
-  const isTooMuch = reason !== null && tooMuch.has(reason);
-  if (isTooMuch && question.canBeHalved && namespaces.length > 1) {
+  if (isTooMuch(answer) && question.canBeHalved && namespaces.length > 1) {
     const middle = Math.ceil(namespaces.length / 2);
     const first = await askHalving(question, namespaces.slice(0, middle), answers);
     if (first || reason !== 'TimedOut') {

@@ -1,60 +1,32 @@
-// One look at a server: which queries a set of canaries needs, asked each once, and the evidence
-// that their answers give. It keeps nothing and knows no timer.
+// One look at a server: a set of canaries is asked about, and the answers give the evidence on
+// each. It keeps nothing and knows no timer; questions.ts says which queries that takes.
 import type { ResolvedSignal } from '../api/defaults.ts';
-import type { Absence, EvidenceTarget, RawPoints } from '../core/evidence.ts';
+import type { Absence, RawPoints } from '../core/evidence.ts';
 import type { RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
-import { askAll } from './asking.ts';
-import type { AnswerOf, Answered, Answers, Question } from './asking.ts';
+import { askAll, isTooMuch } from './asking.ts';
+import type { AnswerOf, Answered, Answers } from './asking.ts';
 import { absence } from './port.ts';
-import type { MetricAnswer, MetricSource, ServerSettings, TakeRow } from './port.ts';
-import { freshnessQuery } from './queries.ts';
+import type { ServerSettings } from './port.ts';
 import type { Scope } from './queries.ts';
+import { freshnessPlan, namespacesOf, plansOf, Questions } from './questions.ts';
+import type { Look, Plan, Server, Subject } from './questions.ts';
 import * as rows from './rows.ts';
 import type { Points } from './rows.ts';
 import { Revisions, revisionNumber } from './rowTable.ts';
-import { dialectOf, keyOf, lookedFor, nativeQueryOf, pointsOf, queryOf } from './signalQueries.ts';
-import type { SignalQuery } from './signalQueries.ts';
+import { dialectOf, pointsOf } from './signalQueries.ts';
 import { gridCeil, gridFloor, horizonOf } from './windows.ts';
-
-/** A canary to look at. */
-export interface Subject {
-  readonly target: EvidenceTarget;
-  readonly signals: readonly ResolvedSignal[];
-  /** Every pod that was listed in this attempt. */
-  readonly pods: ReadonlySet<string>;
-  /** Since when there has been no evidence on which signals. */
-  readonly absentSinceMs: Readonly<Record<string, number>>;
-}
 
 /** What a look saw. Evidence is made of it whenever it is asked for: a fleet's is megabytes. */
 export interface Seen {
   readonly atMs: number;
   /** On the nth of the look's subjects, as it is known now. */
   evidenceOn(nth: number, subject: Subject): RevisionEvidence;
-}
-
-export interface Server {
-  readonly source: MetricSource;
-  readonly settings: ServerSettings;
+  /** Whether the server may answer when it is asked about fewer subjects, and what was too much. */
+  readonly tooMuch: 'time' | 'size' | null;
 }
 
 /** Below Prometheus' 11,000 points a series, of which longer ranges take every second or third. */
 const mostPoints = 10_900;
-
-/** How the queries of one look are made and sent. */
-interface Look {
-  readonly server: Server;
-  readonly subjects: readonly Subject[];
-  /** Of the subjects, by their places. */
-  readonly revisions: Revisions;
-  readonly scopeOf: (subjects: readonly Subject[], isWide: boolean) => Scope;
-  readonly send: (query: string, take: TakeRow) => Promise<MetricAnswer>;
-  readonly atMs: number;
-  /** Between the points of a range; null for an instant. */
-  readonly stepMs: number | null;
-  /** The first point of a range; null for an instant. */
-  readonly firstMs: number | null;
-}
 
 /** The newest point of each signal of each subject, by queries about whole namespaces. */
 export function lookAtFleet(
@@ -111,10 +83,6 @@ export function revisionsOf({ settings }: Server, subjects: readonly Subject[]):
   return new Revisions(targets, dialectOf(settings));
 }
 
-function namespacesOf(subjects: readonly Subject[]): string[] {
-  return [...new Set(subjects.map(({ target }) => target.namespace))].toSorted();
-}
-
 function fleetScope(subjects: readonly Subject[]): Scope {
   return { namespaces: namespacesOf(subjects), only: null };
 }
@@ -128,9 +96,17 @@ function scopeOfSome(subjects: readonly Subject[], isWide: boolean): Scope {
   return { namespaces: namespacesOf(subjects), only };
 }
 
-/** The first time whose points can matter. */
-function startOf({ target, signals }: Subject, settings: ServerSettings, atMs: number): number {
-  const horizonMs = horizonOf(signals, target.stepHoldSeconds);
+/** The step's hold has passed: the judge needs its whole length at each look. */
+export function isDue({ target }: Pick<Subject, 'target'>, atMs: number): boolean {
+  const { stepStartMs, stepHoldSeconds, awaitsApproval } = target;
+  if (awaitsApproval) return false;
+  return stepStartMs !== null && stepStartMs + stepHoldSeconds * 1000 <= atMs;
+}
+
+/** The first time whose points can matter: a breach needs less than a step's end. */
+function startOf(subject: Subject, settings: ServerSettings, atMs: number): number {
+  const { target, signals } = subject;
+  const horizonMs = horizonOf(signals, isDue(subject, atMs) ? target.stepHoldSeconds : 0);
   const oldestMs = Math.max(target.attemptStartMs, atMs - horizonMs);
   return Math.min(gridFloor(oldestMs, settings.scrapeIntervalMs), atMs);
 }
@@ -142,8 +118,16 @@ async function look(how: Look): Promise<Seen> {
   first.add(freshness);
   // Objects with the same policy share their signals.
   const signals = new Set<ResolvedSignal>();
-  for (const subject of how.subjects) for (const signal of subject.signals) signals.add(signal);
-  for (const signal of signals) first.add(plans(signal));
+  const users = new Map<string, number>();
+  for (const subject of how.subjects) {
+    for (const signal of subject.signals) {
+      signals.add(signal);
+      if (signal.query !== null) users.set(signal.query, (users.get(signal.query) ?? 0) + 1);
+    }
+  }
+  for (const signal of signals) {
+    first.add({ ...plans(signal), isShared: (users.get(signal.query ?? '') ?? 0) > 1 });
+  }
   const answers = await askAll(first.all);
   const native = new Questions(how);
   for (const [nth, { target, signals: own }] of how.subjects.entries()) {
@@ -151,115 +135,47 @@ async function look(how: Look): Promise<Seen> {
       const plan = plans(signal);
       if (plan.native === null) continue;
       const classic = answers.get(plan.text)?.get(target.namespace);
-      if (classic?.answer.ok !== true) continue;
-      if (!classic.rows.has(revisionNumber(nth, 'canary'))) native.add(plan.native);
+      if (isEmpty(classic, numbersOf(nth))) native.add(plan.native);
     }
   }
   const more =
     native.all.size === 0 ? answers : new Map([...answers, ...(await askAll(native.all))]);
   const evidenceOf = (nth: number, subject: Subject): RevisionEvidence => {
-    const canary = revisionNumber(nth, 'canary');
-    const one = { subject, canary, stable: revisionNumber(nth, 'stable') };
-    const distrusted = distrustOf(one, how, more.get(freshness.text));
+    const one = { subject, ...numbersOf(nth) };
+    const trust = trustOf(one, how, more.get(freshness.text));
     const evidence: Record<string, SignalEvidence> = {};
     for (const signal of subject.signals) {
-      evidence[signal.name] = evidenceOn(signal, one, plans(signal), how, more, distrusted);
+      evidence[signal.name] = evidenceOn(signal, one, plans(signal), how, more, trust);
     }
     return { observedAtMs: how.atMs, signals: evidence };
   };
-  return { atMs: how.atMs, evidenceOn: evidenceOf };
+  return { atMs: how.atMs, evidenceOn: evidenceOf, tooMuch: tooMuchOf(more) };
 }
 
-/** A subject and the numbers of its revisions. */
-interface Numbered {
-  readonly subject: Subject;
+function tooMuchOf(answers: Answers): Seen['tooMuch'] {
+  const all = [...answers.values()].flatMap((byNamespace) => [...byNamespace.values()]);
+  const refused = all.flatMap(({ answer }) => (answer.ok || !isTooMuch(answer) ? [] : [answer]));
+  if (refused.length === 0) return null;
+  return refused.some(({ absence: { reason } }) => reason === 'TimedOut') ? 'time' : 'size';
+}
+
+/** The numbers of a subject's revisions in the answers' tables. */
+interface Numbers {
   readonly canary: number;
   readonly stable: number;
 }
 
-/** What is asked for signals that are alike, by one text for all subjects of the look. */
-interface Plan extends SignalQuery {
-  readonly text: string;
-  readonly isBuiltIn: boolean;
-  /** Instead, for subjects of which this finds no rows. */
-  readonly native: Plan | null;
-  /** Names of the series that would answer. */
-  readonly lookedFor: string;
+interface Numbered extends Numbers {
+  readonly subject: Subject;
 }
 
-/** Thousands of objects have the same few signals: each plan is made once. */
-function plansOf(how: Look): (signal: ResolvedSignal) => Plan {
-  const bySignal = new Map<ResolvedSignal, Plan>();
-  const byKey = new Map<string, Plan>();
-  return (signal) => {
-    const known = bySignal.get(signal);
-    if (known !== undefined) return known;
-    const key = keyOf(signal);
-    const plan = byKey.get(key) ?? planOfSignal(signal, how);
-    byKey.set(key, plan);
-    bySignal.set(signal, plan);
-    return plan;
-  };
+function numbersOf(nth: number): Numbers {
+  return { canary: revisionNumber(nth, 'canary'), stable: revisionNumber(nth, 'stable') };
 }
 
-function planOfSignal(signal: ResolvedSignal, how: Look): Plan {
-  const query = queryOf(signal, how.revisions.dialect, how.stepMs !== null);
-  const build = nativeQueryOf(signal, how.revisions.dialect);
-  const more = {
-    isBuiltIn: signal.kind !== 'custom',
-    lookedFor: lookedFor(signal, how.revisions.dialect),
-    native: null,
-  };
-  const native = build === null ? null : { ...planOf({ ...query, build }, how), ...more };
-  return { ...planOf(query, how), ...more, native };
-}
-
-function planOf(query: SignalQuery, how: Look): SignalQuery & Pick<Plan, 'text'> {
-  return { ...query, text: query.build(how.scopeOf(how.subjects, query.isWide)) };
-}
-
-/** Freshness is one moment's, also where the signals are asked for over a range. */
-function freshnessPlan(how: Look): Plan & Pick<Look, 'send'> {
-  const build = (scope: Scope): string => freshnessQuery(scope, how.revisions.dialect);
-  const query = { build, windowMs: 0, isWide: false, isTraffic: true };
-  const { source } = how.server;
-  return {
-    ...planOf(query, how),
-    isBuiltIn: true,
-    native: null,
-    lookedFor: '',
-    send: (text, take) => source.instant(text, how.atMs, take),
-  };
-}
-
-/** The questions of one look by their texts. */
-class Questions {
-  readonly all = new Map<string, Question>();
-  readonly #how: Look;
-
-  constructor(how: Look) {
-    this.#how = how;
-  }
-
-  add(plan: Plan & Partial<Pick<Look, 'send'>>): void {
-    const known = this.all.get(plan.text);
-    const { revisions, subjects, scopeOf, send } = { ...this.#how, ...plan };
-    // The same text may be asked for stable as well.
-    const isWide = plan.isWide || known?.wanted.isWide === true;
-    if (known?.wanted.isWide === isWide) return;
-    const namespaces = namespacesOf(subjects);
-    const textFor = (some: readonly string[]): string => {
-      if (!plan.isBuiltIn || some.length === namespaces.length) return plan.text;
-      const part = subjects.filter(({ target }) => some.includes(target.namespace));
-      return plan.build(scopeOf(part, plan.isWide));
-    };
-    this.all.set(plan.text, {
-      namespaces,
-      canBeHalved: plan.isBuiltIn,
-      wanted: { revisions, isUsers: !plan.isBuiltIn, isWide },
-      ask: (some, take) => send(textFor(some), take),
-    });
-  }
+/** A sound answer, in which nothing is about the canary. */
+function isEmpty(answered: Answered | undefined, { canary }: Numbers): boolean {
+  return answered?.answer.ok === true && !answered.rows.has(canary);
 }
 
 function evidenceOn(
@@ -268,14 +184,18 @@ function evidenceOn(
   plan: Plan,
   how: Look,
   answers: Answers,
-  distrusted: Absence | null,
+  { distrusted, isScraped }: Trust,
 ): SignalEvidence {
   const { subject } = one;
   const { namespace } = subject.target;
   const { isTraffic, windowMs } = plan;
-  const native = answers.get(plan.native?.text ?? '')?.get(namespace);
-  const asked = native === undefined || plan.native === null ? plan : plan.native;
-  const answered = native ?? answers.get(plan.text)?.get(namespace);
+  const classic = answers.get(plan.text)?.get(namespace);
+  // Another subject's native histogram says nothing of one whose own is classic.
+  const native = isEmpty(classic, one)
+    ? answers.get(plan.native?.text ?? '')?.get(namespace)
+    : null;
+  const asked = (native ? plan.native : null) ?? plan;
+  const answered = native ?? classic;
   // What people read after a look back is about their object alone.
   const query = how.stepMs === null ? asked.text : asked.build(how.scopeOf([subject], plan.isWide));
   // Two clusters behind one server are no evidence of anything; the rest is about requests alone.
@@ -285,6 +205,9 @@ function evidenceOn(
   }
   const points = readPoints(signal, one, answered, how);
   if (!points.ok) return absentEvidence(signal, subject, points.absence, query, how.atMs);
+  if (isTraffic && !isScraped && points.points.points.length > 0) {
+    return absentEvidence(signal, subject, unscraped(subject), query, how.atMs);
+  }
   return known(points.points, subject, how, { query, windowMs, lookedFor: plan.lookedFor });
 }
 
@@ -302,13 +225,32 @@ function readPoints(
   return pointsOf(signal, subject.target, how.revisions.dialect, own, how);
 }
 
+/** What is known of a revision's scrapes. */
+interface Trust {
+  readonly distrusted: Absence | null;
+  readonly isScraped: boolean;
+}
+
+/** A rate goes on for most of its window after the last scrape. */
+function unscraped({ target }: Subject): Absence {
+  const message = `No pod of ${target.canaryReplicaSet} is scraped any more.`;
+  return absence('untrusted', 'Stale', message);
+}
+
+function trustOf(one: Numbered, how: Look, answers: AnswerOf | undefined): Trust {
+  const answered = answers?.get(one.subject.target.namespace);
+  return {
+    distrusted: distrustOf(one, how, answered),
+    isScraped: !isEmpty(answered, one),
+  };
+}
+
 function distrustOf(
   { subject, canary }: Numbered,
   { revisions: { dialect }, atMs, server }: Look,
-  answers: AnswerOf | undefined,
+  answered: Answered | undefined,
 ): Absence | null {
   const { target, pods } = subject;
-  const answered = answers?.get(target.namespace);
   if (answered === undefined) return unasked;
   if (!answered.answer.ok) return answered.answer.absence;
   const own = answered.rows.rowsOf(canary);

@@ -14,7 +14,12 @@ export interface MetricRow {
 /** What a query came to: so many rows, or the named reason why none is to be trusted. */
 export type MetricAnswer =
   | { readonly ok: true; readonly rowCount: number }
-  | { readonly ok: false; readonly absence: Absence };
+  | {
+      readonly ok: false;
+      readonly absence: Absence;
+      /** The server understood who asks, and can't parse this query or can't carry it out. */
+      readonly refusal?: 'query' | 'execution';
+    };
 
 /** Hears of each row as it comes in, also of an answer that then turns out not to be trusted. */
 export type TakeRow = (row: MetricRow) => void;

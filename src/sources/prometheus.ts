@@ -19,6 +19,8 @@ export interface PrometheusOptions {
 
 /** More rows than any query of ours should give; beyond it an answer is refused, not cut. */
 const mostRows = 100_000;
+/** Thanos and VictoriaMetrics rather fail than answer in part; to others this says nothing. */
+const whole = { partial_response: 'false', deny_partial_response: '1' } as const;
 const mostBytes = 64 * 1024 * 1024;
 
 export function createPrometheus({ settings, clock, onAnswer }: PrometheusOptions): MetricSource {
@@ -54,14 +56,15 @@ export function createPrometheus({ settings, clock, onAnswer }: PrometheusOption
     if (answer.ok) return answer;
     // A server may repeat what it was sent.
     const message = credentials.redact(answer.absence.message);
-    return { ok: false, absence: { ...answer.absence, message } };
+    return { ...answer, absence: { ...answer.absence, message } };
   };
   const seconds = (ms: number): string => (ms / 1000).toFixed(3);
   return {
-    instant: (query, timeMs, take) => ask('/api/v1/query', { query, time: seconds(timeMs) }, take),
+    instant: (query, timeMs, take) =>
+      ask('/api/v1/query', { query, time: seconds(timeMs), ...whole }, take),
     range: (query, startMs, endMs, stepMs, take) => {
       const times = { start: seconds(startMs), end: seconds(endMs), step: seconds(stepMs) };
-      return ask('/api/v1/query_range', { query, ...times }, take);
+      return ask('/api/v1/query_range', { query, ...times, ...whole }, take);
     },
     nowMs: () => serverClock.nowMs(),
   };
@@ -106,7 +109,8 @@ function readAnswer(
   status: number,
   { envelope, rowCount, isMalformed }: Body,
 ): MetricAnswer {
-  const failed = (kind: Absence['kind'], reason: AbsenceReason, what: string): MetricAnswer => ({
+  type Failed = Extract<MetricAnswer, { readonly ok: false }>;
+  const failed = (kind: Absence['kind'], reason: AbsenceReason, what: string): Failed => ({
     ok: false,
     absence: absence(kind, reason, `Metric server ${settings.name} ${what}`),
   });
@@ -121,9 +125,15 @@ function readAnswer(
     if (status === 422 && what.includes('too many')) {
       return failed('untrusted', 'TooManySeries', what);
     }
-    return status >= 500 || errorType === 'internal'
-      ? failed('unreachable', 'ServerError', what)
-      : failed('unreachable', 'ClientError', what);
+    if (status >= 500 || errorType === 'internal') {
+      return failed('unreachable', 'ServerError', what);
+    }
+    const refusal = { 400: 'query', 422: 'execution' } as const;
+    const isQuerys = status === 400 || status === 422;
+    return {
+      ...failed('unreachable', 'ClientError', what),
+      ...(isQuerys ? { refusal: refusal[status] } : {}),
+    };
   }
   if (status !== 200) {
     const reason = status >= 500 ? 'ServerError' : 'ClientError';
@@ -132,6 +142,9 @@ function readAnswer(
   const warnings = warningsOf(envelope);
   if (warnings === null || isMalformed) {
     return failed('untrusted', 'Malformed', 'answered no Prometheus result.');
+  }
+  if (isRecord(envelope) && envelope['isPartial'] === true) {
+    return failed('untrusted', 'Partial', 'says that the answer is partial.');
   }
   if (warnings.length > 0) {
     const what = `warned that the answer may be incomplete: ${String(warnings[0])}`;

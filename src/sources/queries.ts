@@ -37,8 +37,11 @@ export const momentLabel = 'x0tta_at';
 const podSuffix = '[bcdfghjklmnpqrstvwxz2456789]{5}';
 const podName = new RegExp(`^(.+)-${podSuffix}$`);
 
-/** Labels in which the same pod may be stored twice: by two monitors, or by a pair of replicas. */
-const duplicateLabels = 'job, endpoint, prometheus, prometheus_replica, replica';
+/**
+ * Labels in which the same pod may be stored twice: by two monitors, or by a pair of replicas. Not
+ * `endpoint`: without a monitor it is the application's own, the path of a request.
+ */
+const duplicateLabels = 'job, prometheus, prometheus_replica, replica';
 
 /** The ReplicaSet by whose name a pod is called; null when it is called otherwise. */
 export function replicaSetOfPod(pod: string): string | null {
@@ -203,7 +206,11 @@ export function freshnessQuery(scope: Scope, to: Dialect): string {
   const grouping = trafficGrouping(to);
   const { namespace, pod } = to.labels;
   const by = grouping === 'service' ? to.profile.serviceLabel : `${namespace}, ${pod}`;
-  const metrics = [...new Set(to.profile.requests.map(({ metric }) => metric))];
+  const { requests, latency } = to.profile;
+  const counters = requests.map(({ metric }) => metric);
+  // Who exports no counter of requests may export a histogram, classic or native.
+  const histograms = latency.flatMap(({ metric }) => [`${metric}_count`, metric]);
+  const metrics = [...new Set([...counters, ...histograms])];
   const stamps = metrics.map((metric) => `timestamp(${selector(metric, scope, to, grouping)})`);
   return `max by (${by}) (${stamps.join(' or ')})`;
 }
@@ -272,11 +279,13 @@ export function fallbackQuery(scope: Scope, to: Dialect): string {
   const twice = duration(2.5 * to.scrapeIntervalMs);
   const failures = selector(PQC.failures, scope, to, 'pod', ['reason="fallback"']);
   const now = lastSample(failures, to);
-  const before = `last_over_time(${failures}[${duration(1.5 * to.scrapeIntervalMs)}] offset 1m)`;
+  // Scrapes may have failed for a while: an older value of a counter is a sound one as well.
+  const before = `(last_over_time(${failures}[1h] offset 1m) or ${now} * 0)`;
   return anyOf([
     `${by} (${lastSample(enabled, to)})`,
     `${by} ((max_over_time(${mesh}[${twice}]) == bool 0) ` +
       `* (count_over_time(${mesh}[${twice}]) >= bool 2))`,
-    `${by} ((${now} - (${before} or ${now} * 0)) > bool 0)`,
+    // After a restart the counter is lower, and what it counts is new.
+    `${by} ((${now} != bool ${before}) * (${now} > bool 0))`,
   ]);
 }

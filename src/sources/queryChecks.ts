@@ -11,8 +11,9 @@ type Outcome =
   | { readonly kind: 'refused'; readonly message: string };
 
 interface Tried {
-  readonly outcome: Outcome;
-  readonly atMs: number;
+  /** Null while the server has said nothing of the query. */
+  readonly outcome: Outcome | null;
+  readonly againAtMs: number;
 }
 
 interface Declared {
@@ -20,12 +21,17 @@ interface Declared {
   readonly query: string;
 }
 
-/** What matched nothing may match later, which is no reason to ask at every poll. */
+/** What matched nothing, or could not be carried out, is not asked again at every poll. */
 const againMs = 300_000;
+/** Nor is one that is too slow to be answered. */
+const slowMs = 30_000;
+/** Queries under way at a time: one that is slow must not hold up all others. */
+const concurrency = 4;
 
 export class QueryChecks {
   readonly #declared = new Map<string, readonly Declared[]>();
   readonly #tried = new Map<string, Tried>();
+  #isStopped = false;
 
   /** Notes the queries of an object's signals, and says what is known of them. */
   check(key: string, signals: readonly ResolvedSignal[]): readonly QueryReport[] {
@@ -35,8 +41,8 @@ export class QueryChecks {
     if (custom.length === 0) this.#declared.delete(key);
     else this.#declared.set(key, custom);
     return custom.flatMap(({ signal, query }) => {
-      const outcome = this.#tried.get(query)?.outcome;
-      if (outcome === undefined || outcome.kind === 'fine') return [];
+      const outcome = this.#tried.get(query)?.outcome ?? null;
+      if (outcome === null || outcome.kind === 'fine') return [];
       const message = outcome.kind === 'refused' ? outcome.message : 'it matches no series';
       return [{ signal, query, kind: outcome.kind, message }];
     });
@@ -44,6 +50,11 @@ export class QueryChecks {
 
   forget(key: string): void {
     this.#declared.delete(key);
+  }
+
+  /** Ends `run` after the queries that are under way. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** Asks what was not asked yet; returns the keys of the objects that there is news for. */
@@ -57,23 +68,42 @@ export class QueryChecks {
     );
     for (const query of this.#tried.keys()) if (!users.has(query)) this.#tried.delete(query);
     const news = new Set<string>();
-    for (const [query, list] of users) {
-      const known = this.#tried.get(query);
-      const isDue = known?.outcome.kind === 'empty' && nowMs >= known.atMs + againMs;
-      if (known !== undefined && !isDue) continue;
-      const outcome = outcomeOf(await ask(query));
-      if (outcome === null) continue;
-      this.#tried.set(query, { outcome, atMs: nowMs });
-      if (outcome.kind === (known?.outcome.kind ?? 'fine')) continue;
-      for (const { key } of list) news.add(key);
-    }
+    const due = [...users].filter(([query]) => nowMs >= (this.#tried.get(query)?.againAtMs ?? 0));
+    // What nobody has tried yet goes first.
+    const waiting = due.toSorted(([a], [b]) => this.#isTried(a) - this.#isTried(b)).values();
+    const work = async (): Promise<void> => {
+      for (const [query, list] of waiting) {
+        if (this.#isStopped) return;
+        if (this.#isNews(query, await ask(query), nowMs)) {
+          for (const { key } of list) news.add(key);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, work));
     return news;
   }
+
+  #isTried(query: string): number {
+    return this.#tried.has(query) ? 1 : 0;
+  }
+
+  #isNews(query: string, answer: MetricAnswer, nowMs: number): boolean {
+    const outcome = outcomeOf(answer);
+    const known = this.#tried.get(query)?.outcome ?? null;
+    // A server in trouble takes nothing back.
+    const againAtMs = nowMs + waitMs(outcome, answer);
+    this.#tried.set(query, { outcome: outcome ?? known, againAtMs });
+    return outcome !== null && outcome.kind !== (known?.kind ?? 'fine');
+  }
+}
+
+function waitMs(outcome: Outcome | null, answer: MetricAnswer): number {
+  if (outcome !== null) return outcome.kind === 'fine' ? Infinity : againMs;
+  return !answer.ok && answer.absence.reason === 'TimedOut' ? slowMs : 0;
 }
 
 /** Null where the answer says nothing of the query: it is asked again. */
 function outcomeOf(answer: MetricAnswer): Outcome | null {
   if (answer.ok) return { kind: answer.rowCount === 0 ? 'empty' : 'fine' };
-  const { reason, message } = answer.absence;
-  return reason === 'ClientError' ? { kind: 'refused', message } : null;
+  return answer.refusal === undefined ? null : { kind: 'refused', message: answer.absence.message };
 }

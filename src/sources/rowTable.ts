@@ -85,6 +85,8 @@ export interface Wanted {
   readonly revisions: Revisions;
   /** A query of a user's, whose rows have labels of their own choice. */
   readonly isUsers: boolean;
+  /** Several ask it: a row that names nobody is nobody's then. */
+  readonly isShared: boolean;
   /** Stable's rows as well. */
   readonly isWide: boolean;
 }
@@ -132,7 +134,8 @@ export class RowTable {
 
   add(row: MetricRow): void {
     this.#takenCount++;
-    if (this.#wanted.isUsers && Object.keys(row.labels).length === 0) this.#bare = row;
+    const { isUsers, isShared } = this.#wanted;
+    if (isUsers && !isShared && Object.keys(row.labels).length === 0) this.#bare = row;
     for (const revision of this.#naming(row.labels)) {
       const isStable = revision % 2 === 1;
       if (!isStable || this.#wanted.isWide) this.#put(revision, row);

@@ -1,6 +1,7 @@
 // Turns the rows of an answer into the points of one revision, or into the named reason why they
 // can't be trusted. Pure: it asks nothing and keeps nothing.
 import type { Absence, LatencyPoint, RawPoints, ValuePoint } from '../core/evidence.ts';
+import { cut } from '../core/text.ts';
 import type { MetricRow } from './port.ts';
 import { absence } from './port.ts';
 import type { LatencyHistogram, RequestCounter } from './profiles.ts';
@@ -17,27 +18,47 @@ export function preferred(rows: readonly MetricRow[]): readonly MetricRow[] {
   return rows.filter((row) => sourceOf(row) === first);
 }
 
+/** The rows of the metric that counts for a revision; its series may carry several labels. */
+function ofOneMetric(
+  own: readonly MetricRow[],
+  counters: readonly RequestCounter[],
+): { readonly metric: string; readonly rows: readonly MetricRow[] } {
+  const metricOf = (row: MetricRow | undefined): string => counterOf(row, counters)?.metric ?? '';
+  const metric = metricOf(preferred(own)[0]);
+  return { metric, rows: own.filter((row) => metricOf(row) === metric) };
+}
+
+function counterOf(
+  row: MetricRow | undefined,
+  counters: readonly RequestCounter[],
+): RequestCounter | undefined {
+  return counters[Number(row?.labels[sourceLabel] ?? 0)];
+}
+
+/** A status code or its class, how Linkerd calls outcomes, and Istio's 0 for no answer at all. */
+const knownStatus = /^(?:[1-5](?:\d\d|xx)|success|failure|0)$/i;
+
 /** A revision's requests by status. Series without one can't tell an error from a success. */
 export function requestPoints(
   own: readonly MetricRow[],
   counters: readonly RequestCounter[],
   whose: string,
 ): Points {
-  const counterOf = (row: MetricRow | undefined): RequestCounter | undefined =>
-    counters[Number(row?.labels[sourceLabel] ?? 0)];
-  const counter = counterOf(preferred(own)[0]);
-  // One metric's series may carry their status in different labels, and count together.
-  const rows = own.filter((row) => counterOf(row)?.metric === counter?.metric);
-  const codeOf = (row: MetricRow): string => row.labels[counterOf(row)?.label ?? ''] ?? '';
-  if (rows.some((row) => codeOf(row) === '')) {
+  const { metric, rows } = ofOneMetric(own, counters);
+  const codeOf = (row: MetricRow): string =>
+    row.labels[counterOf(row, counters)?.label ?? ''] ?? '';
+  const odd = rows.map(codeOf).find((code) => !knownStatus.test(code));
+  if (odd !== undefined) {
     const labels = [...new Set(counters.map(({ label }) => label))];
-    const carry =
+    const [first] = labels;
+    const none =
       labels.length === 1
-        ? `do not carry the label ${labels[0]}`
+        ? `do not carry the label ${first}`
         : `carry neither the label ${labels.join(' nor ')}`;
+    const carry = odd === '' ? none : `have the status ${JSON.stringify(cut(odd, 40))}`;
     const message =
-      `Series of ${counter?.metric} of ${whose} ${carry}, so errors can't be told from ` +
-      `successes. Add ${labels.length === 1 ? 'it' : 'one of them'}.`;
+      `Series of ${metric} of ${whose} ${carry}, so errors can't be told from successes. ` +
+      `Export HTTP's status codes, or judge them by a query of your own.`;
     return { ok: false, absence: absence('untrusted', 'ProfileMismatch', message) };
   }
   const byTime = new Map<number, { code: string; perSecond: number }[]>();
@@ -55,10 +76,13 @@ export function requestPoints(
   return { ok: true, points: { kind: 'requests', points } };
 }
 
-/** Requests a second of all the given rows together, whatever their status. */
-export function throughputPoints(rows: readonly MetricRow[]): Points {
+/** Requests a second of all the given revisions together, whatever their status. */
+export function throughputPoints(
+  revisions: readonly (readonly MetricRow[])[],
+  counters: readonly RequestCounter[],
+): Points {
   const byTime = new Map<number, number>();
-  for (const row of preferred(rows)) {
+  for (const row of revisions.flatMap((own) => ofOneMetric(own, counters).rows)) {
     for (const [timeMs, value] of row.samples) {
       byTime.set(timeMs, (byTime.get(timeMs) ?? 0) + value);
     }

@@ -7,8 +7,9 @@ import type { SignalJudgement } from '../core/judgement.ts';
 import type { Cancel, Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { inSlices } from '../runtime/slices.ts';
-import { lookAtFleet, lookAtSome, lookBack, revisionsOf } from './look.ts';
-import type { Seen, Server } from './look.ts';
+import { isDue, lookAtFleet, lookAtSome, lookBack, revisionsOf } from './look.ts';
+import type { Seen } from './look.ts';
+import type { Server } from './questions.ts';
 import type { InterestListener, MetricAnswer } from './port.ts';
 import { QueryChecks } from './queryChecks.ts';
 import type { Revisions } from './rowTable.ts';
@@ -46,6 +47,8 @@ export class ServerPoller {
   /** The queries of users, tried when they are new. */
   readonly checks = new QueryChecks();
   readonly #options: ServerPollerOptions;
+  /** The same server, which tells how long the queries of a poll take. */
+  readonly #timed: Server;
   readonly #watched = new Map<string, Watched>();
   /** All of them with their names; null when that is to be made anew. */
   #fleet: { readonly subjects: readonly Watched[]; readonly revisions: Revisions } | null = null;
@@ -58,6 +61,7 @@ export class ServerPoller {
   #slowed = false;
   /** Of the queries of the poll under way. */
   #slowestMs = 0;
+  #isTrying = false;
   #running = false;
   #clockKnown = false;
 
@@ -71,7 +75,8 @@ export class ServerPoller {
     };
     const range: typeof source.range = (...asked) => source.range(...asked);
     const nowMs = (): number => source.nowMs();
-    this.#options = { ...options, source: { instant: timed, range, nowMs } };
+    this.#options = options;
+    this.#timed = { ...options, source: { instant: timed, range, nowMs } };
   }
 
   watch(target: EvidenceTarget, all: readonly ResolvedSignal[]): void {
@@ -80,12 +85,12 @@ export class ServerPoller {
     this.#fleet = null;
     if (before !== undefined && watching.sameQuestion(before, target, signals)) {
       const atMs = before.seen?.by.atMs ?? 0;
-      const wasDue = watching.isDue(before, atMs);
+      const wasDue = isDue(before, atMs);
       before.target = target;
       for (const { name } of target.canaryPods) before.pods.add(name);
       this.#arm(before, watching.judge(before));
       // An approval ends a hold that was over before.
-      if (!wasDue && watching.isDue(before, atMs)) this.#lookSoon(before);
+      if (!wasDue && isDue(before, atMs)) this.#lookSoon(before);
       return;
     }
     this.forget(target.key);
@@ -131,6 +136,7 @@ export class ServerPoller {
   /** Asks nothing more; resolves when what is under way has ended. */
   async stop(): Promise<void> {
     this.#running = false;
+    this.checks.stop();
     this.#cancelPoll();
     this.#cancelGather?.();
     for (const { cancel } of this.#watched.values()) cancel();
@@ -172,12 +178,23 @@ export class ServerPoller {
       log(slow ? 'warn' : 'info', message, { server: settings.name, tookMs: Math.round(tookMs) });
     }
     this.#slowed = slow;
-    await this.#tryQueries();
+    this.#tryQueries();
     const passedMs = clock.monotonicMs() - beganMs;
     this.#pollAfter(Math.max(0, (slow ? 2 : 1) * intervalMs - passedMs));
   }
 
-  async #tryQueries(): Promise<void> {
+  /** Beside the polls, which wait for no query of a user's. */
+  #tryQueries(): void {
+    if (this.#isTrying) return;
+    this.#isTrying = true;
+    this.#track(
+      this.#tryEach().finally(() => {
+        this.#isTrying = false;
+      }),
+    );
+  }
+
+  async #tryEach(): Promise<void> {
     const { clock, source, tell } = this.#options;
     const ask = (query: string): ReturnType<typeof source.instant> =>
       source.instant(query, source.nowMs(), () => undefined);
@@ -192,7 +209,7 @@ export class ServerPoller {
       this.#fleet = { subjects, revisions: revisionsOf(this.#options, subjects) };
     }
     const { subjects, revisions } = this.#fleet;
-    await this.#judge(subjects, await lookAtFleet(this.#options, subjects, atMs, revisions));
+    await this.#judge(subjects, await lookAtFleet(this.#timed, subjects, atMs, revisions));
   }
 
   /** The newest points of all; then the whole hold of those to whom it matters. */
@@ -207,16 +224,31 @@ export class ServerPoller {
     await this.#lookCloser(closer, by.atMs);
   }
 
+  /** Those at the end of a step need a longer range than the rest, and are asked for apart. */
   async #lookCloser(subjects: readonly Watched[], atMs: number): Promise<void> {
-    for (let i = 0; i < subjects.length; i += togetherAtMost) {
-      const some = subjects.slice(i, i + togetherAtMost);
-      const by = await lookBack(this.#options, some, atMs);
-      for (const [nth, watched] of some.entries()) {
-        const evidence = by.evidenceOn(nth, watched);
-        const judgements = judgeSignals(watched.signals, evidence, null);
-        this.#store(watched, { by, nth }, evidence, judgements);
+    const groups = Map.groupBy(subjects, (watched) => isDue(watched, atMs));
+    for (const group of groups.values()) {
+      for (let i = 0; i < group.length; i += togetherAtMost) {
+        await this.#lookBackAt(group.slice(i, i + togetherAtMost), atMs);
       }
     }
+  }
+
+  /** Fewer at a time where the server can't answer about all; false when it takes too long. */
+  async #lookBackAt(subjects: readonly Watched[], atMs: number): Promise<boolean> {
+    const by = await lookBack(this.#options, subjects, atMs);
+    if (by.tooMuch !== null && subjects.length > 1) {
+      const middle = Math.ceil(subjects.length / 2);
+      const answered = await this.#lookBackAt(subjects.slice(0, middle), atMs);
+      if (answered) return this.#lookBackAt(subjects.slice(middle), atMs);
+    }
+    for (const [nth, watched] of subjects.entries()) {
+      // Fewer of them may have been asked about since.
+      if ((watched.seen?.by.atMs ?? 0) >= atMs && by.tooMuch !== null) continue;
+      const evidence = by.evidenceOn(nth, watched);
+      this.#store(watched, { by, nth }, evidence, judgeSignals(watched.signals, evidence, null));
+    }
+    return by.tooMuch !== 'time';
   }
 
   /** All queries of one look share one time: the newest that every sample has reached. */
@@ -280,7 +312,7 @@ export class ServerPoller {
     const matters =
       held ||
       isNews ||
-      watching.isDue(watched, seen.by.atMs) ||
+      isDue(watched, seen.by.atMs) ||
       judgements.some(watching.isAbsenceHeldAgainst);
     if (isNews) watched.told = told;
     if (matters) this.#options.tell(target.key, { urgent: held });
@@ -311,7 +343,10 @@ export class ServerPoller {
     const nowMs = source.nowMs();
     const waits = moments.flatMap((momentMs) => {
       if (momentMs > seen.by.atMs) return [momentMs + settings.lagMs - nowMs];
-      const missing = judgements.some(({ absence }) => absence?.reason === 'Empty');
+      // A series that was there; most signals' are not, and are not waited for.
+      const missing = judgements.some(
+        ({ absence, history }) => absence?.reason === 'Empty' && history.length > 0,
+      );
       const late = nowMs > momentMs + settings.lagMs + stepMs;
       return missing && !late ? [missingPointMs] : [];
     });

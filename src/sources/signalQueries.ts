@@ -110,7 +110,7 @@ export function pointsOf(
     case 'errorRate':
       return requestPoints(canary, profile.requests, target.canaryReplicaSet);
     case 'throughput':
-      return throughputPoints([...canary, ...stable]);
+      return throughputPoints([canary, stable], profile.requests);
     case 'latencyP95':
       return latencyPoints(canary, profile.latency);
     case 'memory':

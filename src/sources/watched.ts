@@ -5,7 +5,9 @@ import type { EvidenceTarget, RevisionEvidence } from '../core/evidence.ts';
 import { judgeSignals } from '../core/judgement.ts';
 import type { SignalJudgement } from '../core/judgement.ts';
 import type { Cancel } from '../runtime/clock.ts';
-import type { Seen, Subject } from './look.ts';
+import { isDue } from './look.ts';
+import type { Seen } from './look.ts';
+import type { Subject } from './questions.ts';
 
 /** One canary that is watched. Replaced, not changed, when its attempt or its signals change. */
 export interface Watched extends Subject {
@@ -56,13 +58,6 @@ export function sameQuestion(
     target.attemptStartMs === next.attemptStartMs &&
     (signals === nextSignals || JSON.stringify(signals) === JSON.stringify(nextSignals))
   );
-}
-
-/** The step's hold has passed: the judge needs its whole length at each look. */
-export function isDue({ target }: Watched, atMs: number): boolean {
-  const { stepStartMs, stepHoldSeconds, awaitsApproval } = target;
-  if (awaitsApproval) return false;
-  return stepStartMs !== null && stepStartMs + stepHoldSeconds * 1000 <= atMs;
 }
 
 /** Whether the newest points alone can't be judged. */

@@ -74,9 +74,15 @@ export const expositions: Readonly<Record<ProfileName, Exposition>> = {
   x0tta: (at) => {
     const pod = { namespace: 'mesh', pod: 'shop-b-bbbbb' };
     const endpoint = { ...pod, method: 'GET', endpoint: '/' };
+    // The application's own label, whose values add up.
+    const other = { ...endpoint, endpoint: '/mesh/peers' };
+    const requests = 'x0tta6bl4_requests_total';
     const gauge = 'x0tta6bl4_memory_usage_bytes';
     return lines(
-      split('x0tta6bl4_requests_total', endpoint, 'status', ['200', '500'], at),
+      [`# TYPE ${requests} counter`],
+      [series(requests, { ...endpoint, status: '200' }, 0.35 * perSecond * at)],
+      [series(requests, { ...other, status: '200' }, 0.4 * perSecond * at)],
+      [series(requests, { ...other, status: '500' }, 0.25 * perSecond * at)],
       histogram('x0tta6bl4_request_duration_seconds', endpoint, seconds, perSecond * at),
       [`# TYPE ${gauge} gauge`],
       [series(gauge, { ...pod, component: 'mesh' }, 1e9)],

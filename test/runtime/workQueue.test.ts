@@ -100,6 +100,15 @@ describe('work queue', () => {
     expect(order()).to.deep.equal(['c', 'b']);
   });
 
+  it('does other work beside slow urgent passes, however many', async () => {
+    const { queue, handler, order } = setUp({ concurrency: 2, urgentConcurrency: 4 });
+    queue.run(handler);
+    for (const key of ['a', 'b', 'c']) queue.add(key, { priority: 'urgent' });
+    for (const key of ['d', 'e', 'f']) queue.add(key);
+    await settle();
+    expect(order()).to.deep.equal(['a', 'b', 'c', 'd', 'e']);
+  });
+
   it('keeps a worker for urgent keys when slow passes hold all others', async () => {
     const { queue, handler, order } = setUp();
     queue.run(handler);

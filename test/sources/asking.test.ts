@@ -24,7 +24,7 @@ describe('a question', () => {
   ): Question => ({
     namespaces,
     canBeHalved,
-    wanted: { revisions, isUsers: false, isWide: false },
+    wanted: { revisions, isUsers: false, isShared: false, isWide: false },
     ask: async (some) => {
       asked.push(some.join());
       return answerTo(some);
@@ -56,6 +56,13 @@ describe('a question', () => {
     const found = await outcome(question(['a', 'b', 'c', 'd', 'e'], answer));
     expect(found).to.deep.equal({ a: 'ok', b: 'ok', c: 'TooManySeries', d: 'ok', e: 'ok' });
     expect(asked).to.deep.equal(['a,b,c,d,e', 'a,b,c', 'a,b', 'c', 'd,e']);
+  });
+
+  it('is halved where the server can’t carry the whole out, in whatever words', async () => {
+    const refused = failed('ClientError');
+    const limit: MetricAnswer = { ...refused, refusal: 'execution' } as MetricAnswer;
+    await outcome(question(['a', 'b'], (some) => (some.length > 1 ? limit : fine)));
+    expect(asked).to.deep.equal(['a,b', 'a', 'b']);
   });
 
   it('is not halved for what no smaller one would mend', async () => {

@@ -18,6 +18,12 @@ export class FakeSource implements MetricSource {
   /** By namespace/ReplicaSet; each has one pod, <ReplicaSet>-bbbbb. */
   readonly revisions = new Map<string, Behaviour>();
   down = false;
+  /** Their targets are gone: no newest sample, while rates go on for a while. */
+  readonly unscraped = new Set<string>();
+  /** Answers to given texts, instead of its own. */
+  readonly refusals = new Map<string, MetricAnswer>();
+  /** A range about more ReplicaSets (named as many7-b) is not answered in time. */
+  mostInRange = Infinity;
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
@@ -41,16 +47,23 @@ export class FakeSource implements MetricSource {
     take: TakeRow,
   ): Promise<MetricAnswer> {
     this.asked.push({ kind: 'range', query, startMs, endMs });
+    const names = new Set(query.match(/[a-z]+\d+-b/g));
+    if (names.size > this.mostInRange) {
+      return Promise.resolve({ ok: false, absence: absence('unreachable', 'TimedOut', 'slow') });
+    }
     const times: number[] = [];
     for (let timeMs = startMs; timeMs <= endMs; timeMs += stepMs) times.push(timeMs);
     return this.#answer(query, times, take);
   }
 
   async #answer(query: string, times: readonly number[], take: TakeRow): Promise<MetricAnswer> {
+    const refusal = this.refusals.get(query);
+    if (refusal !== undefined) return refusal;
     if (this.down) return { ok: false, absence: absence('unreachable', 'Refused', 'it is down') };
     const rows = [...this.revisions].flatMap(([name, behaviour]) => {
       const [namespace = '', replicaSet = ''] = name.split('/');
       if (!query.includes(namespace)) return [];
+      if (query.includes('timestamp') && this.unscraped.has(name)) return [];
       return rowsOf(query, times, { namespace, replicaSet, behaviour });
     });
     for (const row of rows) take(row);

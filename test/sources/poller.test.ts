@@ -9,20 +9,9 @@ import type { Poller } from '../../src/sources/poller.ts';
 import { specWith } from '../api/spec.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 import { FakeSource } from './fakeSource.ts';
+import { evidenceTarget, serverSettings } from './settings.ts';
 
-const settings = {
-  name: 'main',
-  url: 'http://prometheus.test',
-  scrapeIntervalMs: 1_000,
-  lagMs: 1_000,
-  timeoutMs: 2_000,
-  profile: 'http' as const,
-  auth: null,
-  headers: {},
-  tls: { caFile: null, certFile: null, keyFile: null },
-  labels: {},
-  matchers: {},
-};
+const settings = serverSettings;
 const pollMs = 5_000;
 
 function signalsOf(forSeconds: string, noData: 'Hold' | 'Rollback' = 'Hold') {
@@ -65,20 +54,13 @@ describe('the poller', () => {
   afterEach(() => poller.stop());
 
   const target = (change: Partial<EvidenceTarget> = {}): EvidenceTarget => ({
-    key: 'mesh/shop',
-    namespace: 'mesh',
-    server: null,
-    canaryReplicaSet: 'shop-b',
-    stableReplicaSet: 'shop-a',
-    service: 'shop',
+    ...evidenceTarget,
     canaryPods: [{ name: 'shop-b-bbbbb', readySinceMs: clock.nowMs() }],
-    stablePods: [],
     attemptStartMs: clock.nowMs(),
     stepStartMs: clock.nowMs(),
-    stepHoldSeconds: 600,
-    awaitsApproval: false,
     ...change,
   });
+  const pod = (i: number) => [{ name: `many${i}-b-bbbbb`, readySinceMs: clock.nowMs() }];
   const watch = (wanted = target(), own: readonly ResolvedSignal[] = signals): void => {
     poller.watch(wanted, own);
   };
@@ -125,45 +107,6 @@ describe('the poller', () => {
     expect(lines.at(-1)).to.equal('info metric server is fast');
   });
 
-  describe('with queries of the user', () => {
-    const custom = (query: string): readonly ResolvedSignal[] => {
-      const critical = { above: '3' };
-      const result = resolvePolicy(
-        specWith({ signals: [{ name: 'queue', unit: 'count', query, critical }] }),
-      );
-      return result.kind === 'ok' ? result.policy.signals : [];
-    };
-    const kindOf = (key: string, query: string): string | undefined =>
-      poller.checkQueries(key, null, custom(query))[0]?.kind;
-
-    it('tries each once, within a poll, and says what is wrong with it', async () => {
-      expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal(undefined);
-      kindOf('mesh/other', 'nothing_of_that_name');
-      await clock.advance(pollMs);
-      expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal('empty');
-      expect(told.map(({ key }) => key)).to.have.members(['mesh/shop', 'mesh/other']);
-      await clock.advance(10 * pollMs);
-      expect(source.asked.filter(({ query }) => query.includes('nothing'))).to.have.lengthOf(1);
-    });
-
-    it('tries again while the server says nothing of the query', async () => {
-      source.down = true;
-      kindOf('mesh/shop', 'nothing_of_that_name');
-      await clock.advance(2 * pollMs);
-      expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal(undefined);
-      source.down = false;
-      await clock.advance(pollMs);
-      expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal('empty');
-    });
-
-    it('forgets the queries of an object that is gone', async () => {
-      kindOf('mesh/shop', 'nothing_of_that_name');
-      poller.release('mesh/shop');
-      await clock.advance(2 * pollMs);
-      expect(source.asked).to.deep.equal([]);
-    });
-  });
-
   it('asks nothing while there is nobody to watch', async () => {
     await clock.advance(60_000);
     expect(source.asked).to.deep.equal([]);
@@ -201,6 +144,60 @@ describe('the poller', () => {
     const [first] = errorRate.history;
     // A point is over a window of 4 s, all of which must lie within the attempt.
     expect(first?.timeMs).to.be.at.least(startMs + 4_000);
+  });
+
+  it('reads a canary’s own histogram beside one that has none', async () => {
+    source.revisions.set('mesh/shop-b', () => 0);
+    source.revisions.set('other/silent-b', () => null);
+    const silent = { key: 'other/silent', namespace: 'other', canaryReplicaSet: 'silent-b' };
+    watch();
+    watch(target(silent));
+    await clock.advance(3 * pollMs);
+    expect(source.asked.some(({ query }) => query.includes('histogram_count'))).to.equal(true);
+    expect(judged().latency).to.include({ level: 'Normal', absence: null });
+  });
+
+  it('does not trust rates that outlive the last scrape', async () => {
+    source.revisions.set('mesh/shop-b', () => 0);
+    watch();
+    await clock.advance(3 * pollMs);
+    expect(judged().errorRate.level).to.equal('Normal');
+    source.unscraped.add('mesh/shop-b');
+    await clock.advance(pollMs);
+    expect(judged().errorRate.absence).to.include({ kind: 'untrusted', reason: 'Stale' });
+    source.revisions.set('mesh/shop-b', () => null);
+    await clock.advance(pollMs);
+    expect(judged().errorRate.absence).to.include({ reason: 'Empty' });
+  });
+
+  it('asks about fewer canaries where the server can’t answer about all', async () => {
+    source.mostInRange = 3;
+    const fromMs = clock.nowMs() + 20_000;
+    for (let i = 0; i < 20; i++) {
+      source.revisions.set(`mesh/many${i}-b`, (timeMs) => (timeMs >= fromMs ? 0.5 : 0));
+      watch(target({ key: `mesh/many${i}`, canaryReplicaSet: `many${i}-b`, canaryPods: pod(i) }));
+    }
+    await clock.advance(60_000);
+    const held = new Set(told.filter((one) => one.urgent).map(({ key }) => key));
+    expect(held.size).to.equal(20);
+  });
+
+  it('gives a server up that answers about no number of canaries', async () => {
+    source.mostInRange = 0;
+    for (let i = 0; i < 16; i++) {
+      source.revisions.set(`mesh/many${i}-b`, () => 0.5);
+      watch(target({ key: `mesh/many${i}`, canaryReplicaSet: `many${i}-b`, canaryPods: pod(i) }));
+    }
+    await clock.advance(100);
+    const sizes = source.asked
+      .filter(({ kind, query }) => kind === 'range' && query.includes('http_requests_total'))
+      .map(({ query }) => new Set(query.match(/many\d+-b/g)).size);
+    // Never the other half of what took too long already.
+    expect(sizes.slice(0, 5)).to.deep.equal([16, 8, 4, 2, 1]);
+    expect(sizes.slice(5)).to.have.members(sizes.length > 5 ? [16, 8, 4, 2, 1] : []);
+    expect(poller.read('mesh/many7')?.signals['errorRate']).to.nested.include({
+      'absence.reason': 'TimedOut',
+    });
   });
 
   it('tells of a held breach at its very moment, urgently', async () => {

@@ -75,7 +75,10 @@ describe('the Prometheus client', () => {
       response.end(vector('0.25'));
     };
     const answer = await source().instant('up{a="b c"}', 12_345, take);
-    expect(seen).to.equal('POST /api/v1/query query=up%7Ba%3D%22b+c%22%7D&time=12.345');
+    expect(seen).to.equal(
+      'POST /api/v1/query query=up%7Ba%3D%22b+c%22%7D&time=12.345' +
+        '&partial_response=false&deny_partial_response=1',
+    );
     expect(answer).to.deep.equal({ ok: true, rowCount: 1 });
     expect(rows).to.deep.equal([{ labels: { pod: 'a' }, samples: [[12_500, 0.25]] }]);
     expect(heard).to.deep.equal(['ok']);
@@ -90,7 +93,8 @@ describe('the Prometheus client', () => {
     url += '/select/0/prometheus';
     await source().range('up', 1_000, 4_500, 500, take);
     expect(seen).to.equal(
-      'POST /select/0/prometheus/api/v1/query_range query=up&start=1.000&end=4.500&step=0.500',
+      'POST /select/0/prometheus/api/v1/query_range query=up&start=1.000&end=4.500&step=0.500' +
+        '&partial_response=false&deny_partial_response=1',
     );
   });
 
@@ -153,6 +157,12 @@ describe('the Prometheus client', () => {
     ],
     ['half a JSON', 200, vector('1').slice(0, -5), 'untrusted Malformed'],
     [
+      'an answer that says it is partial',
+      200,
+      vector('1').replace('{"status"', '{"isPartial":true,"status"'),
+      'untrusted Partial',
+    ],
+    [
       'a warning that something is missing',
       200,
       vector('1').replace('{"status"', '{"warnings":["no store"],"status"'),
@@ -168,6 +178,22 @@ describe('the Prometheus client', () => {
       expect(heard).to.deep.equal([reason.split(' ')[1]]);
     });
   }
+
+  it('tells a query that can’t be answered from one who may not ask', async () => {
+    const refusalOf = async (status: number, body: string): Promise<unknown> => {
+      answering(status, body);
+      const answer = await ask();
+      return answer.ok ? 'ok' : answer.refusal;
+    };
+    const error = (errorType: string): string =>
+      JSON.stringify({ status: 'error', errorType, error: 'no' });
+    expect(await refusalOf(400, error('bad_data'))).to.equal('query');
+    expect(await refusalOf(422, error('execution'))).to.equal('execution');
+    expect(await refusalOf(422, error('422'))).to.equal('execution');
+    expect(await refusalOf(429, error('too_many_requests'))).to.equal(undefined);
+    expect(await refusalOf(404, 'not found')).to.equal(undefined);
+    expect(await refusalOf(503, error('unavailable'))).to.equal(undefined);
+  });
 
   it('names a server that refuses connections', async () => {
     server.close();

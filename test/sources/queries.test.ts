@@ -128,8 +128,8 @@ describe('a query', () => {
     ['memory', memoryQuery(scope, to(matchers)), 1],
     ['cpu', cpuQuery(scope, to(matchers), 60_000), 1],
     ['handshakes', handshakesQuery(scope, to(matchers), 60_000), 4],
-    ['fallback', fallbackQuery(scope, to(matchers)), 6],
-    ['freshness', freshnessQuery(scope, to(matchers)), 1],
+    ['fallback', fallbackQuery(scope, to(matchers)), 7],
+    ['freshness', freshnessQuery(scope, to(matchers)), 3],
   ];
   for (const [what, query, selectors] of all) {
     it(`carries the server's matchers in every selector (${what})`, () => {

@@ -5,23 +5,16 @@ import type { EvidenceTarget } from '../../src/core/evidence.ts';
 import type { MetricRow, ProfileName } from '../../src/sources/port.ts';
 import { PROFILES } from '../../src/sources/profiles.ts';
 import { Revisions, RowTable, revisionNumber } from '../../src/sources/rowTable.ts';
+import type { Wanted } from '../../src/sources/rowTable.ts';
+import { evidenceTarget } from './settings.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
 const canaryReplicaSet = 'shop-5d8c9bcdfg';
 const target: EvidenceTarget = {
-  key: 'mesh/shop',
-  namespace: 'mesh',
-  server: null,
+  ...evidenceTarget,
   canaryReplicaSet,
   stableReplicaSet: 'shop-7f6d8bcdfg',
-  service: 'shop',
-  canaryPods: [],
-  stablePods: [],
-  attemptStartMs: 0,
-  stepStartMs: null,
-  stepHoldSeconds: 60,
-  awaitsApproval: false,
 };
 const canary = revisionNumber(0, 'canary');
 const stable = revisionNumber(0, 'stable');
@@ -32,13 +25,16 @@ function row(labels: Labels, ...values: readonly number[]): MetricRow {
 
 function tableOf(
   rows: readonly MetricRow[],
-  how: { readonly profile?: ProfileName; readonly isUsers?: boolean; readonly isWide?: boolean },
+  how: Partial<Pick<Wanted, 'isUsers' | 'isShared' | 'isWide'>> & {
+    readonly profile?: ProfileName;
+  },
   targets: readonly EvidenceTarget[] = [target],
 ): RowTable {
-  const { profile = 'http', isUsers = false, isWide = true } = how;
+  const { profile = 'http', isUsers = false, isShared = false, isWide = true } = how;
   const { labels } = PROFILES[profile];
   const dialect = { profile: PROFILES[profile], labels, matchers: {}, scrapeIntervalMs: 1_000 };
-  const table = new RowTable({ revisions: new Revisions(targets, dialect), isUsers, isWide });
+  const revisions = new Revisions(targets, dialect);
+  const table = new RowTable({ revisions, isUsers, isShared, isWide });
   for (const each of rows) table.add(each);
   return table;
 }
@@ -161,6 +157,11 @@ describe('the rows of a user’s query', () => {
   it('are of the one that is meant among many', () => {
     const others = ['a', 'b'].map((name) => row({ ...own, replicaset: name }, 1));
     expect(valueOf(...others, row(own, 7, NaN))).to.deep.equal([7, NaN]);
+  });
+
+  it('are of nobody where they name nothing and several objects ask', () => {
+    const table = tableOf([row({}, 7)], { isUsers: true, isShared: true });
+    expect(table.rowsOf(canary)).to.deep.equal([]);
   });
 
   it('are of nobody where they name nothing and there are more', () => {

@@ -9,6 +9,7 @@ import {
   latencyPoints,
   requestPoints,
   since,
+  throughputPoints,
   valuePoints,
 } from '../../src/sources/rows.ts';
 import type { Points } from '../../src/sources/rows.ts';
@@ -77,8 +78,37 @@ describe('points of requests', () => {
     expect(wrong.ok || wrong.absence.message).to.include('of shop-b carry neither');
   });
 
+  for (const code of ['OK', 'error', 'Unavailable', '99', '2000', '600', 'x'.repeat(500)]) {
+    it(`are refused where a status says ${code.slice(0, 20)}, which nobody knows`, () => {
+      const wrong = requestPoints([row({ code: '200' }, 9), row({ code }, 1)], requests, 'shop-b');
+      expect(absenceOf(wrong)).to.equal('untrusted ProfileMismatch');
+      expect(wrong.ok || wrong.absence.message)
+        .to.include(code.slice(0, 20))
+        .and.to.have.lengthOf.below(400);
+    });
+  }
+
+  for (const code of ['100', '204', '3xx', '4XX', '503', 'success', 'failure', '0']) {
+    it(`know the status ${code}`, () => {
+      expect(read(row({ code }, 9))).to.deep.equal([[1_000, { [code]: 9 }]]);
+    });
+  }
+
   it('are none where there is no row, which is no profile that does not fit', () => {
     expect(read()).to.deep.equal([]);
+  });
+});
+
+describe('points of throughput', () => {
+  const { requests: x0tta } = PROFILES.x0tta;
+  const value = (...revisions: readonly (readonly MetricRow[])[]): unknown =>
+    pointsOf(throughputPoints(revisions, x0tta)).points;
+
+  it('add up both revisions, each by the metric that it has', () => {
+    const canary = [row({ status: '200' }, 400), row({ code: '200', x0tta_source: '1' }, 400)];
+    const stable = [row({ code: '200', x0tta_source: '1' }, 7_000)];
+    const labelled = row({ status: '200', x0tta_source: '2' }, 600);
+    expect(value(canary, [...stable, labelled])).to.deep.equal([{ timeMs: 1_000, value: 8_000 }]);
   });
 });
 

@@ -1,0 +1,130 @@
+// The questions of one look: which queries its subjects' signals come to, each once, however many
+// objects share it. Text and plans only: asking.ts asks them, look.ts reads the answers.
+import type { ResolvedSignal } from '../api/defaults.ts';
+import type { EvidenceTarget } from '../core/evidence.ts';
+import type { Question } from './asking.ts';
+import type { MetricAnswer, MetricSource, ServerSettings, TakeRow } from './port.ts';
+import { freshnessQuery } from './queries.ts';
+import type { Scope } from './queries.ts';
+import type { Revisions } from './rowTable.ts';
+import { keyOf, lookedFor, nativeQueryOf, queryOf } from './signalQueries.ts';
+import type { SignalQuery } from './signalQueries.ts';
+
+/** A canary to look at. */
+export interface Subject {
+  readonly target: EvidenceTarget;
+  readonly signals: readonly ResolvedSignal[];
+  /** Every pod that was listed in this attempt. */
+  readonly pods: ReadonlySet<string>;
+  /** Since when there has been no evidence on which signals. */
+  readonly absentSinceMs: Readonly<Record<string, number>>;
+}
+
+export interface Server {
+  readonly source: MetricSource;
+  readonly settings: ServerSettings;
+}
+
+/** How the queries of one look are made and sent. */
+export interface Look {
+  readonly server: Server;
+  readonly subjects: readonly Subject[];
+  /** Of the subjects, by their places. */
+  readonly revisions: Revisions;
+  readonly scopeOf: (subjects: readonly Subject[], isWide: boolean) => Scope;
+  readonly send: (query: string, take: TakeRow) => Promise<MetricAnswer>;
+  readonly atMs: number;
+  /** Between the points of a range; null for an instant. */
+  readonly stepMs: number | null;
+  /** The first point of a range; null for an instant. */
+  readonly firstMs: number | null;
+}
+
+export function namespacesOf(subjects: readonly Subject[]): string[] {
+  return [...new Set(subjects.map(({ target }) => target.namespace))].toSorted();
+}
+
+/** What is asked for signals that are alike, by one text for all subjects of the look. */
+export interface Plan extends SignalQuery {
+  readonly text: string;
+  readonly isBuiltIn: boolean;
+  /** Instead, for subjects of which this finds no rows. */
+  readonly native: Plan | null;
+  /** Names of the series that would answer. */
+  readonly lookedFor: string;
+}
+
+/** Thousands of objects have the same few signals: each plan is made once. */
+export function plansOf(how: Look): (signal: ResolvedSignal) => Plan {
+  const bySignal = new Map<ResolvedSignal, Plan>();
+  const byKey = new Map<string, Plan>();
+  return (signal) => {
+    const known = bySignal.get(signal);
+    if (known !== undefined) return known;
+    const key = keyOf(signal);
+    const plan = byKey.get(key) ?? planOfSignal(signal, how);
+    byKey.set(key, plan);
+    bySignal.set(signal, plan);
+    return plan;
+  };
+}
+
+function planOfSignal(signal: ResolvedSignal, how: Look): Plan {
+  const query = queryOf(signal, how.revisions.dialect, how.stepMs !== null);
+  const build = nativeQueryOf(signal, how.revisions.dialect);
+  const more = {
+    isBuiltIn: signal.kind !== 'custom',
+    lookedFor: lookedFor(signal, how.revisions.dialect),
+    native: null,
+  };
+  const native = build === null ? null : { ...planOf({ ...query, build }, how), ...more };
+  return { ...planOf(query, how), ...more, native };
+}
+
+function planOf(query: SignalQuery, how: Look): SignalQuery & Pick<Plan, 'text'> {
+  return { ...query, text: query.build(how.scopeOf(how.subjects, query.isWide)) };
+}
+
+/** Freshness is one moment's, also where the signals are asked for over a range. */
+export function freshnessPlan(how: Look): Plan & Pick<Look, 'send'> {
+  const build = (scope: Scope): string => freshnessQuery(scope, how.revisions.dialect);
+  const query = { build, windowMs: 0, isWide: false, isTraffic: true };
+  const { source } = how.server;
+  return {
+    ...planOf(query, how),
+    isBuiltIn: true,
+    native: null,
+    lookedFor: '',
+    send: (text, take) => source.instant(text, how.atMs, take),
+  };
+}
+
+/** The questions of one look by their texts. */
+export class Questions {
+  readonly all = new Map<string, Question>();
+  readonly #how: Look;
+
+  constructor(how: Look) {
+    this.#how = how;
+  }
+
+  add(plan: Plan & { readonly isShared?: boolean } & Partial<Pick<Look, 'send'>>): void {
+    const known = this.all.get(plan.text);
+    const { revisions, subjects, scopeOf, send } = { ...this.#how, ...plan };
+    // The same text may be asked for stable as well.
+    const isWide = plan.isWide || known?.wanted.isWide === true;
+    if (known?.wanted.isWide === isWide) return;
+    const namespaces = namespacesOf(subjects);
+    const textFor = (some: readonly string[]): string => {
+      if (!plan.isBuiltIn || some.length === namespaces.length) return plan.text;
+      const part = subjects.filter(({ target }) => some.includes(target.namespace));
+      return plan.build(scopeOf(part, plan.isWide));
+    };
+    this.all.set(plan.text, {
+      namespaces,
+      canBeHalved: plan.isBuiltIn,
+      wanted: { revisions, isUsers: !plan.isBuiltIn, isShared: plan.isShared === true, isWide },
+      ask: (some, take) => send(textFor(some), take),
+    });
+  }
+}
