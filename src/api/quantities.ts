@@ -77,10 +77,16 @@ export function parseLimit(text: string, unit: Unit): Parsed {
   return PARSERS[unit](text);
 }
 
+// Made once: it takes longer than all else that a text is made of.
+const plainNumber = new Intl.NumberFormat('en-US', {
+  useGrouping: false,
+  maximumFractionDigits: 9,
+});
+
 /** At most `digits` significant digits, without exponent or trailing zeros. */
 function significant(value: number, digits: number): string {
   const rounded = Number(value.toPrecision(digits));
-  return rounded.toLocaleString('en-US', { useGrouping: false, maximumFractionDigits: 9 });
+  return plainNumber.format(rounded);
 }
 
 /** A duration for people, in whole seconds from a minute on: `1h30m`, `5m`, `90ms`, `1.25s`. */

@@ -20,35 +20,22 @@ export function judgeHandshakes(
   points: readonly HandshakesPoint[],
 ): readonly JudgedPoint[] {
   const windowMs = signal.forSeconds * 1000;
-  const born = { canary: firstCounters(points, 'canary'), stable: firstCounters(points, 'stable') };
+  const canary = new Handshakes(points, 'canary');
+  const stable = new Handshakes(points, 'stable');
   let start = 0;
   return points.flatMap((point, i) => {
     while ((points[start]?.timeMs ?? point.timeMs) < point.timeMs - windowMs) start++;
     if (Object.keys(point.canary).length === 0) return [];
-    // The point before the window says what a series that it lacks was before.
-    const window = points.slice(Math.max(0, start - 1), i + 1);
-    const canary = countIn(window, 'canary', born.canary);
-    const level = levelOf(signal, canary.failures);
-    const blames = level !== 'Breach' || isWorse(canary, countIn(window, 'stable', born.stable));
-    return plainPoint(point.timeMs, blames ? level : 'Critical', canary.failures);
+    // The point before the window says what was counted before it.
+    const before = Math.max(0, start - 1);
+    const counted = canary.between(before, i);
+    const level = levelOf(signal, counted.failures);
+    const blames = level !== 'Breach' || isWorse(counted, stable.between(before, i));
+    return plainPoint(point.timeMs, blames ? level : 'Critical', counted.failures);
   });
 }
 
 type Role = 'canary' | 'stable';
-
-/** The counters of each pod when it was first seen Ready. */
-function firstCounters(
-  points: readonly HandshakesPoint[],
-  role: Role,
-): ReadonlyMap<string, HandshakeCounters> {
-  const first = new Map<string, HandshakeCounters>();
-  for (const point of points) {
-    for (const [pod, counters] of Object.entries(point[role])) {
-      if (!first.has(pod)) first.set(pod, counters);
-    }
-  }
-  return first;
-}
 
 /** Stable shares the fault when it fails as often over at least as many handshakes. */
 function isWorse(canary: Counted, stable: Counted): boolean {
@@ -59,37 +46,62 @@ function isWorse(canary: Counted, stable: Counted): boolean {
   return stableAll < all || stable.failures * all < canary.failures * stableAll;
 }
 
-/** What the pods' counters rose by within a run of points. */
-function countIn(
-  window: readonly HandshakesPoint[],
-  role: Role,
-  born: ReadonlyMap<string, HandshakeCounters>,
-): Counted {
-  const pods = new Set(window.flatMap((point) => Object.keys(point[role])));
-  let failures = 0;
-  let successes: number | null = null;
-  for (const pod of pods) {
-    const rise = (name: keyof HandshakeCounters): number | null => {
-      const values = window.map((point) => point[role][pod]?.[name] ?? null);
-      // A series that was born later than its pod counts in full.
-      return riseOf(values, born.get(pod)?.[name] === null);
-    };
-    failures += rise('failures') ?? 0;
-    const more = rise('successes');
-    if (more !== null) successes = (successes ?? 0) + more;
+/** What the counters of a revision's pods rose by, up to each point. */
+class Handshakes {
+  readonly #failures: readonly number[];
+  readonly #successes: readonly number[];
+  /** How many values of successes there were. */
+  readonly #successesKnown: readonly number[];
+
+  constructor(points: readonly HandshakesPoint[], role: Role) {
+    const failures = new Rise('failures');
+    const successes = new Rise('successes');
+    const sums = points.map((point) => {
+      for (const pod in point[role]) {
+        failures.add(pod, point[role][pod] ?? none);
+        successes.add(pod, point[role][pod] ?? none);
+      }
+      return [failures.sum, successes.sum, successes.known] as const;
+    });
+    this.#failures = sums.map(([sum]) => sum);
+    this.#successes = sums.map(([, sum]) => sum);
+    this.#successesKnown = sums.map(([, , known]) => known);
   }
-  return { failures, successes };
+
+  /** After one point, up to another one. */
+  between(before: number, last: number): Counted {
+    const rise = (sums: readonly number[]): number => (sums[last] ?? 0) - (sums[before] ?? 0);
+    const isKnown = rise(this.#successesKnown) > 0;
+    return { failures: rise(this.#failures), successes: isKnown ? rise(this.#successes) : null };
+  }
 }
 
-/** A smaller value is a reset, after which the new value counts. */
-function riseOf(values: readonly (number | null)[], bornLater: boolean): number | null {
-  let before: number | null = null;
-  let sum: number | null = null;
-  for (const value of values) {
-    if (value === null) continue;
-    if (before === null) sum = bornLater && values[0] === null ? value : 0;
-    else sum = (sum ?? 0) + (value >= before ? value - before : value);
-    before = value;
+const none: HandshakeCounters = { failures: null, successes: null };
+
+/** One counter of all pods: its values in the order of their times, added up. */
+class Rise {
+  sum = 0;
+  known = 0;
+  readonly #name: keyof HandshakeCounters;
+  /** The newest value of each pod; null for one that was seen without the series. */
+  readonly #newest = new Map<string, number | null>();
+
+  constructor(name: keyof HandshakeCounters) {
+    this.#name = name;
   }
-  return sum;
+
+  add(pod: string, counters: HandshakeCounters): void {
+    const value = counters[this.#name];
+    const before = this.#newest.get(pod);
+    if (value === null) {
+      if (before === undefined) this.#newest.set(pod, null);
+      return;
+    }
+    this.known++;
+    this.#newest.set(pod, value);
+    // The first value is what was there before; a series that was born later counts in full.
+    if (before === undefined) return;
+    // A smaller value is a reset, after which the new value counts.
+    this.sum += before !== null && value >= before ? value - before : value;
+  }
 }

@@ -111,10 +111,16 @@ function noteRefusals(obs: Observation, outcomes: readonly Outcome[], memory: Ob
   }
 }
 
+/** The metric server was not asked yet, and until then the status of before says more. */
+function isTooEarly(obs: Observation, { watch, commands, answered }: Decision): boolean {
+  const isUnasked = watch !== null && obs.evidence === null && obs.policyProblem === null;
+  return isUnasked && commands.length === 0 && answered === undefined;
+}
+
 /** Null: there was nothing to write. */
 async function writeStatus(
   obs: Observation,
-  { commands }: Decision,
+  decision: Decision,
   outcomes: readonly Outcome[],
   status: Status,
   { writes }: ReconcilePorts,
@@ -122,7 +128,8 @@ async function writeStatus(
   const removed = outcomes.some(
     ({ kind, command }) => kind === 'done' && command.kind === 'removeFinalizer',
   );
-  if (removed || (obs.finalizing && commands.length === 0)) return null;
+  if (removed || (obs.finalizing && decision.commands.length === 0)) return null;
+  if (isTooEarly(obs, decision)) return null;
   if (sameStatus(obs.object.status, status)) return null;
   const { namespace, name, uid } = obs.object.metadata;
   // The status follows the writes of this pass, of which the finalizer's changed the object.

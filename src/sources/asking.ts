@@ -2,8 +2,7 @@
 // too much for the server is halved by namespace: one namespace costs only its own objects.
 import type { AbsenceReason } from '../core/evidence.ts';
 import type { MetricAnswer, TakeRow } from './port.ts';
-import { RowTable } from './rowTable.ts';
-import type { Wanted } from './rowTable.ts';
+import type { RowTable, Wanted } from './rowTable.ts';
 
 export interface Question {
   readonly namespaces: readonly string[];
@@ -55,7 +54,7 @@ async function askHalving(
   namespaces: readonly string[],
   answers: Map<string, Answered>,
 ): Promise<boolean> {
-  const rows = new RowTable(question.wanted);
+  const rows = question.wanted.revisions.takeTable(question.wanted);
   const answer = await question.ask(namespaces, (row) => rows.add(row));
   const reason = answer.ok ? null : answer.absence.reason;
   if (isTooMuch(answer) && question.canBeHalved && namespaces.length > 1) {

@@ -23,6 +23,8 @@ export interface Seen {
   evidenceOn(nth: number, subject: Subject): RevisionEvidence;
   /** Whether the server may answer when it is asked about fewer subjects, and what was too much. */
   readonly tooMuch: 'time' | 'size' | null;
+  /** Nobody will ask for evidence again: the next look may have the room that this one took. */
+  release(): void;
 }
 
 /** Below Prometheus' 11,000 points a series, of which longer ranges take every second or third. */
@@ -149,7 +151,11 @@ async function look(how: Look): Promise<Seen> {
     }
     return { observedAtMs: how.atMs, signals: evidence };
   };
-  return { atMs: how.atMs, evidenceOn: evidenceOf, tooMuch: tooMuchOf(more) };
+  const release = (): void => {
+    const tables = new Set([...more.values()].flatMap((each) => [...each.values()]));
+    for (const { rows: table } of tables) how.revisions.giveBack(table);
+  };
+  return { atMs: how.atMs, evidenceOn: evidenceOf, tooMuch: tooMuchOf(more), release };
 }
 
 function tooMuchOf(answers: Answers): Seen['tooMuch'] {

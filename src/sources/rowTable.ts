@@ -26,6 +26,7 @@ export class Revisions {
   readonly #byService = new Map<string, number[]>();
   readonly #podNumbers = new Map<string, number>();
   readonly #pods: string[] = [];
+  readonly #spare: RowTable[] = [];
 
   constructor(targets: readonly EvidenceTarget[], dialect: Dialect) {
     this.count = 2 * targets.length;
@@ -75,6 +76,19 @@ export class Revisions {
     return getOrMake(this.#podNumbers, name, () => this.#pods.push(name) - 1);
   }
 
+  /** A table for the rows of one answer; one that was given back, where there is any. */
+  takeTable(wanted: Wanted): RowTable {
+    const spare = this.#spare.pop();
+    if (spare === undefined) return new RowTable(wanted);
+    spare.reset(wanted);
+    return spare;
+  }
+
+  /** Nobody reads the table any more. */
+  giveBack(table: RowTable): void {
+    this.#spare.push(table);
+  }
+
   pod(number: number): string {
     return this.#pods[number] ?? '';
   }
@@ -96,10 +110,10 @@ const columns = 4;
 const none = -1;
 
 export class RowTable {
-  readonly #wanted: Wanted;
-  readonly #naming: Naming;
+  #wanted: Wanted;
+  #naming: Naming;
   /** Labels that are not among those of #kinds. */
-  readonly #apart: ReadonlySet<string>;
+  #apart: ReadonlySet<string>;
   /** The first row of each revision, and its newest. */
   readonly #first: Int32Array;
   readonly #last: Int32Array;
@@ -110,26 +124,36 @@ export class RowTable {
   #samples: Float64Array;
   #samplesEnd = 0;
   /** Each set of labels once: a fleet's rows differ by what they name, and little else. */
-  readonly #kinds: Labels[] = [];
+  #kinds: Labels[] = [];
   readonly #kindNumbers = new Map<string, number>();
   #takenCount = 0;
   /** The newest row without any label. */
   #bare: MetricRow | null = null;
 
   constructor(wanted: Wanted) {
+    const { count } = wanted.revisions;
     this.#wanted = wanted;
-    const { revisions, isUsers } = wanted;
-    const { labels, profile } = revisions.dialect;
-    this.#naming = isUsers ? revisions.namedByUser : revisions.named;
-    this.#apart = new Set(
-      isUsers
-        ? ['namespace', 'replicaset', 'pod_template_hash']
-        : [labels.namespace, labels.pod, revisionLabel, profile.serviceLabel ?? ''],
-    );
-    this.#first = new Int32Array(revisions.count).fill(none);
-    this.#last = new Int32Array(revisions.count).fill(none);
-    this.#rows = new Int32Array(columns * revisions.count);
-    this.#samples = new Float64Array(2 * revisions.count);
+    this.#naming = namingOf(wanted);
+    this.#apart = namesIn(wanted);
+    this.#first = new Int32Array(count).fill(none);
+    this.#last = new Int32Array(count).fill(none);
+    this.#rows = new Int32Array(columns * count);
+    this.#samples = new Float64Array(2 * count);
+  }
+
+  /** Takes the rows of another answer about the same revisions, in the room of the old ones. */
+  reset(wanted: Wanted): void {
+    this.#wanted = wanted;
+    this.#naming = namingOf(wanted);
+    this.#apart = namesIn(wanted);
+    this.#first.fill(none);
+    this.#last.fill(none);
+    this.#rowCount = 0;
+    this.#samplesEnd = 0;
+    this.#kinds = [];
+    this.#kindNumbers.clear();
+    this.#takenCount = 0;
+    this.#bare = null;
   }
 
   add(row: MetricRow): void {
@@ -215,6 +239,17 @@ export class RowTable {
     }
     return samples;
   }
+}
+
+function namingOf({ revisions, isUsers }: Wanted): Naming {
+  return isUsers ? revisions.namedByUser : revisions.named;
+}
+
+/** Labels that say whose a row is. */
+function namesIn({ revisions, isUsers }: Wanted): ReadonlySet<string> {
+  if (isUsers) return new Set(['namespace', 'replicaset', 'pod_template_hash']);
+  const { labels, profile } = revisions.dialect;
+  return new Set([labels.namespace, labels.pod, revisionLabel, profile.serviceLabel ?? '']);
 }
 
 function moved<T extends Int32Array | Float64Array>(from: T, to: T): T {

@@ -1,7 +1,7 @@
 // Decides when one metric server is asked about which canaries: the whole fleet once an interval,
 // and one canary at the very moment at which its hold can be complete.
 import type { ResolvedSignal } from '../api/defaults.ts';
-import type { EvidenceTarget, RevisionEvidence } from '../core/evidence.ts';
+import type { EvidenceTarget, RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
 import { judgeSignals } from '../core/judgement.ts';
 import type { SignalJudgement } from '../core/judgement.ts';
 import type { Cancel, Clock } from '../runtime/clock.ts';
@@ -52,6 +52,8 @@ export class ServerPoller {
   readonly #watched = new Map<string, Watched>();
   /** All of them with their names; null when that is to be made anew. */
   #fleet: { readonly subjects: readonly Watched[]; readonly revisions: Revisions } | null = null;
+  /** The newest look at all of them. */
+  #lastOfFleet: { readonly seen: Seen; readonly revisions: Revisions } | null = null;
   /** One list for all objects whose signals are the same, by what they are. */
   readonly #signals = new Map<string, readonly ResolvedSignal[]>();
   readonly #due = new Set<Watched>();
@@ -62,6 +64,7 @@ export class ServerPoller {
   /** Of the queries of the poll under way. */
   #slowestMs = 0;
   #isTrying = false;
+  #isMeeting = false;
   #running = false;
   #clockKnown = false;
 
@@ -88,7 +91,7 @@ export class ServerPoller {
       const wasDue = isDue(before, atMs);
       before.target = target;
       for (const { name } of target.canaryPods) before.pods.add(name);
-      this.#arm(before, watching.judge(before));
+      this.#arm(before);
       // An approval ends a hold that was over before.
       if (!wasDue && isDue(before, atMs)) this.#lookSoon(before);
       return;
@@ -209,7 +212,11 @@ export class ServerPoller {
       this.#fleet = { subjects, revisions: revisionsOf(this.#options, subjects) };
     }
     const { subjects, revisions } = this.#fleet;
-    await this.#judge(subjects, await lookAtFleet(this.#timed, subjects, atMs, revisions));
+    const seen = await lookAtFleet(this.#timed, subjects, atMs, revisions);
+    await this.#judge(subjects, seen);
+    // Everybody has newer evidence now than that of the look before.
+    if (this.#lastOfFleet?.revisions === revisions) this.#lastOfFleet.seen.release();
+    this.#lastOfFleet = { seen, revisions };
   }
 
   /** The newest points of all; then the whole hold of those to whom it matters. */
@@ -229,24 +236,28 @@ export class ServerPoller {
     const groups = Map.groupBy(subjects, (watched) => isDue(watched, atMs));
     for (const group of groups.values()) {
       for (let i = 0; i < group.length; i += togetherAtMost) {
-        await this.#lookBackAt(group.slice(i, i + togetherAtMost), atMs);
+        await this.#lookBackAt(group.slice(i, i + togetherAtMost), atMs, new Set());
       }
     }
   }
 
   /** Fewer at a time where the server can't answer about all; false when it takes too long. */
-  async #lookBackAt(subjects: readonly Watched[], atMs: number): Promise<boolean> {
+  async #lookBackAt(
+    subjects: readonly Watched[],
+    atMs: number,
+    answered: Set<Watched>,
+  ): Promise<boolean> {
     const by = await lookBack(this.#options, subjects, atMs);
     if (by.tooMuch !== null && subjects.length > 1) {
       const middle = Math.ceil(subjects.length / 2);
-      const answered = await this.#lookBackAt(subjects.slice(0, middle), atMs);
-      if (answered) return this.#lookBackAt(subjects.slice(middle), atMs);
+      const goesOn = await this.#lookBackAt(subjects.slice(0, middle), atMs, answered);
+      if (goesOn) return this.#lookBackAt(subjects.slice(middle), atMs, answered);
     }
     for (const [nth, watched] of subjects.entries()) {
-      // Fewer of them may have been asked about since.
-      if ((watched.seen?.by.atMs ?? 0) >= atMs && by.tooMuch !== null) continue;
+      if (answered.has(watched)) continue;
       const evidence = by.evidenceOn(nth, watched);
       this.#store(watched, { by, nth }, evidence, judgeSignals(watched.signals, evidence, null));
+      answered.add(watched);
     }
     return by.tooMuch !== 'time';
   }
@@ -267,28 +278,39 @@ export class ServerPoller {
   }
 
   #lookSoon(watched: Watched): void {
-    if (!this.#running) return;
     this.#due.add(watched);
+    this.#gather();
+  }
+
+  #gather(): void {
+    if (!this.#running || this.#due.size === 0) return;
     this.#cancelGather ??= this.#options.clock.setTimer(gatherMs, () => {
       this.#cancelGather = null;
-      const subjects = [...this.#due];
+      const known = [...this.#due].filter(({ seen }) => seen !== null);
+      if (known.length > 0) this.#track(this.#lookAgain(known));
+      for (const watched of known) this.#due.delete(watched);
+      // New canaries wait for those that are looked at already, and share their queries.
+      if (this.#isMeeting || this.#due.size === 0) return;
+      const fresh = [...this.#due];
       this.#due.clear();
-      if (subjects.length > 0) this.#track(this.#lookNow(subjects));
+      this.#isMeeting = true;
+      this.#track(
+        this.#meet(fresh).finally(() => {
+          this.#isMeeting = false;
+          this.#gather();
+        }),
+      );
     });
   }
 
-  async #lookNow(subjects: readonly Watched[]): Promise<void> {
-    const atMs = await this.#lookTime();
-    const [fresh, known] = [
-      subjects.filter(({ seen }) => seen === null),
-      subjects.filter(({ seen }) => seen !== null),
-    ];
-    const atFresh = async (): Promise<void> => {
-      if (fresh.length === 0) return;
-      const look = fresh.length > togetherAtMost ? lookAtFleet : lookAtSome;
-      await this.#judge(fresh, await look(this.#options, fresh, atMs));
-    };
-    await Promise.all([atFresh(), this.#lookCloser(known, atMs)]);
+  async #lookAgain(subjects: readonly Watched[]): Promise<void> {
+    await this.#lookCloser(subjects, await this.#lookTime());
+  }
+
+  /** The first look at canaries of which nothing is known. */
+  async #meet(subjects: readonly Watched[]): Promise<void> {
+    const look = subjects.length > togetherAtMost ? lookAtFleet : lookAtSome;
+    await this.#judge(subjects, await look(this.#options, subjects, await this.#lookTime()));
   }
 
   #store(
@@ -305,7 +327,10 @@ export class ServerPoller {
     watched.absentSinceMs = watching.absencesIn(evidence);
     watched.arrivedMs = this.#options.clock.nowMs();
     watched.suspects = watching.suspectsOf(judgements);
-    this.#arm(watched, judgements);
+    watched.history = Object.values(evidence.signals).some(hasHistory) ? evidence : null;
+    watched.verdictsMs = watching.verdictsIn(watched, judgements);
+    watched.isLate = watching.isLate(judgements);
+    this.#arm(watched);
     const told = watching.fingerprint(judgements);
     const held = judgements.some(({ breach }) => breach.state === 'held');
     const isNews = told !== watched.told;
@@ -319,9 +344,9 @@ export class ServerPoller {
   }
 
   /** Sets the timer of the next moment at which a hold of this canary can be complete. */
-  #arm(watched: Watched, judgements: readonly SignalJudgement[]): void {
+  #arm(watched: Watched): void {
     const { clock } = this.#options;
-    const waitMs = this.#running ? this.#waitMs(watched, judgements) : null;
+    const waitMs = this.#running ? this.#waitMs(watched) : null;
     const dueMs = waitMs === null ? null : clock.monotonicMs() + waitMs;
     // A timer that stands is left alone, as it is at nearly every poll.
     if (dueMs === watched.dueMs || Math.abs((dueMs ?? 0) - (watched.dueMs ?? 0)) < sameMs) return;
@@ -334,22 +359,22 @@ export class ServerPoller {
     });
   }
 
-  #waitMs(watched: Watched, judgements: readonly SignalJudgement[]): number | null {
+  #waitMs(watched: Watched): number | null {
     const { settings, source } = this.#options;
-    const { seen } = watched;
+    const { seen, isLate } = watched;
     if (seen === null) return null;
     const stepMs = settings.scrapeIntervalMs;
-    const moments = watching.momentsOf(watched, judgements).map((ms) => gridCeil(ms, stepMs));
     const nowMs = source.nowMs();
-    const waits = moments.flatMap((momentMs) => {
+    const waits = watching.momentsOf(watched).flatMap((ms) => {
+      const momentMs = gridCeil(ms, stepMs);
       if (momentMs > seen.by.atMs) return [momentMs + settings.lagMs - nowMs];
-      // A series that was there; most signals' are not, and are not waited for.
-      const missing = judgements.some(
-        ({ absence, history }) => absence?.reason === 'Empty' && history.length > 0,
-      );
-      const late = nowMs > momentMs + settings.lagMs + stepMs;
-      return missing && !late ? [missingPointMs] : [];
+      const isOver = nowMs > momentMs + settings.lagMs + stepMs;
+      return isLate && !isOver ? [missingPointMs] : [];
     });
     return waits.length === 0 ? null : Math.max(0, Math.min(...waits));
   }
+}
+
+function hasHistory(evidence: SignalEvidence): boolean {
+  return evidence.state === 'known' && evidence.history !== null;
 }

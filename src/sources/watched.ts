@@ -16,6 +16,12 @@ export interface Watched extends Subject {
   absentSinceMs: Readonly<Record<string, number>>;
   /** The newest look, and the canary's place in it; null before the first. */
   seen: { readonly by: Seen; readonly nth: number } | null;
+  /** What a look back gave: long, of few canaries, and read more than once. */
+  history: RevisionEvidence | null;
+  /** Server times at which a breach or an absence that lasts becomes a verdict. */
+  verdictsMs: readonly number[];
+  /** A series that was there has no newest point yet. */
+  isLate: boolean;
   /** When that came in, by the operator's clock. */
   arrivedMs: number | null;
   /** Names of the signals whose breach was running at the last look. */
@@ -38,6 +44,9 @@ export function newlyWatched(target: EvidenceTarget, signals: readonly ResolvedS
     pods: new Set(target.canaryPods.map(({ name }) => name)),
     absentSinceMs: never,
     seen: null,
+    history: null,
+    verdictsMs: [],
+    isLate: false,
     arrivedMs: null,
     suspects: nothing,
     told: '',
@@ -75,11 +84,12 @@ export function needsHistory(
     if (absence === null) return false;
     // An unknown point does not end a breach, and an absence may itself be held against the canary.
     const wasSuspect = watched.suspects.includes(signal.name);
-    return watched.seen === null || wasSuspect || signal.noData === 'Rollback';
+    return wasSuspect || signal.noData === 'Rollback';
   });
 }
 
 export function evidenceOn(watched: Watched): RevisionEvidence | null {
+  if (watched.history !== null) return watched.history;
   return watched.seen?.by.evidenceOn(watched.seen.nth, watched) ?? null;
 }
 
@@ -108,19 +118,32 @@ export function isAbsenceHeldAgainst({ signal, absence }: SignalJudgement): bool
   return signal.noData === 'Rollback' && absence !== null;
 }
 
-/** Server times at which a breach or a step's hold can be complete. */
-export function momentsOf({ target }: Watched, judgements: readonly SignalJudgement[]): number[] {
+/** Server times at which something can become a verdict, if it lasts. */
+export function verdictsIn(
+  { target }: Watched,
+  judgements: readonly SignalJudgement[],
+): readonly number[] {
+  return judgements.flatMap(({ signal, breach, absentSinceMs }) => {
+    const forMs = signal.forSeconds * 1000;
+    const isAbsent = signal.noData === 'Rollback' && absentSinceMs !== null;
+    return [
+      ...(breach.state === 'suspect' ? [breach.holdUntilMs] : []),
+      ...(isAbsent ? [Math.max(absentSinceMs, target.stepStartMs ?? 0) + forMs] : []),
+    ];
+  });
+}
+
+/** Most signals' series are not there, and are not waited for. */
+export function isLate(judgements: readonly SignalJudgement[]): boolean {
+  return judgements.some(
+    ({ absence, history }) => absence?.reason === 'Empty' && history.length > 0,
+  );
+}
+
+/** Server times at which to look, whatever a poll sees: the end of the step's hold as well. */
+export function momentsOf({ target, verdictsMs }: Watched): readonly number[] {
   const { stepStartMs, stepHoldSeconds } = target;
-  const step = stepStartMs === null ? [] : [stepStartMs + stepHoldSeconds * 1000];
-  const breaches = judgements.flatMap(({ breach }) =>
-    breach.state === 'suspect' ? [breach.holdUntilMs] : [],
-  );
-  const absences = judgements.flatMap(({ signal, absentSinceMs }) =>
-    signal.noData === 'Rollback' && absentSinceMs !== null
-      ? [Math.max(absentSinceMs, stepStartMs ?? 0) + signal.forSeconds * 1000]
-      : [],
-  );
-  return [...step, ...breaches, ...absences];
+  return stepStartMs === null ? verdictsMs : [stepStartMs + stepHoldSeconds * 1000, ...verdictsMs];
 }
 
 /** What a pass would see differently; values alone are no reason for one. */

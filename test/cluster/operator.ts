@@ -58,8 +58,13 @@ export const operatorAccount = 'x0tta-system/x0tta';
 
 const root = resolve(import.meta.dirname, '..', '..');
 const bundle = join(root, 'dist', 'operator.mjs');
-/** As the README starts it: a small young generation, for most of what it holds is old. */
-const nodeFlags = ['--max-semi-space-size=1'];
+/** As the README starts it (docs/decisions/0011-memory-is-given-back.md). */
+const nodeFlags = ['--max-semi-space-size=2', '--no-allocation-site-pretenuring'];
+const nodeEnv = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '32768',
+  MALLOC_TRIM_THRESHOLD_: '65536',
+};
 const stopMs = 10_000;
 const readyMs = 30_000;
 
@@ -135,7 +140,7 @@ function spawnOperator(how: Launch): OperatorHandle {
   const child = spawn(process.execPath, [...nodeFlags, bundle, ...args], {
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...nodeEnv, ...env },
   });
   closeSync(log);
   const exited = new Promise<number | string>((settle, reject) => {

@@ -96,6 +96,24 @@ describe('the rows of an answer', () => {
     expect(valuesOf(table.rowsOf(revisionNumber(1, 'canary')))).to.deep.equal([3]);
   });
 
+  it('come out of a table that was given back as of a new one', () => {
+    const { labels } = PROFILES.http;
+    const dialect = { profile: PROFILES.http, labels, matchers: {}, scrapeIntervalMs: 1_000 };
+    const revisions = new Revisions([target], dialect);
+    const wanted = { revisions, isUsers: false, isShared: false, isWide: true };
+    const first = revisions.takeTable(wanted);
+    for (let i = 0; i < 9; i++) {
+      first.add(row({ namespace: 'mesh', x0tta_rs: canaryReplicaSet, code: `${i}` }, i, i));
+    }
+    revisions.giveBack(first);
+    const again = revisions.takeTable({ ...wanted, isUsers: true });
+    expect(again).to.equal(first);
+    expect([again.has(canary), again.rowsOf(canary)]).to.deep.equal([false, []]);
+    again.add(row({ namespace: 'mesh', replicaset: canaryReplicaSet, code: '7' }, 42));
+    expect(again.rowsOf(canary)).to.deep.equal([row({ code: '7' }, 42)]);
+    expect(revisions.takeTable(wanted)).to.not.equal(again);
+  });
+
   it('come out as they went in, but for whose they are', () => {
     const word = fc.constantFrom('', '0', '200', 'le', '__proto__', 'constructor', '+Inf', '😀');
     const labels = fc.dictionary(

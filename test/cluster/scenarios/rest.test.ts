@@ -80,7 +80,7 @@ describe('an operator', function () {
     await waitFor('the canary gone', async () => (await stage.pods()).length === 2);
   };
 
-  it('writes nothing in a minute, at rest, mid-hold and after a rollback', async () => {
+  it('writes nothing in a minute, whatever its objects are at, nor as it starts', async () => {
     const resting = await open('rest');
     const holding = await open('hold');
     const rolledBack = await open('back');
@@ -102,6 +102,10 @@ describe('an operator', function () {
     await delay(60_000);
     expect(count()).to.equal(settled);
     expect(metrics.answered.length, 'it looked all the time').to.be.above(asked + 60);
+    operator = await operator.restart();
+    const restarted = metrics.answered.length;
+    await waitFor('ten seconds of looks', () => metrics.answered.length > restarted + 60);
+    expect(count(), 'a restart writes nothing').to.equal(settled);
   });
 
   it('keeps no memory, socket or timer of thirty rollbacks', async () => {
