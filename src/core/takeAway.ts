@@ -5,7 +5,7 @@ import type { Incident, LastAction } from '../api/schema.ts';
 import { openAction, rollbackIsOrdered } from './actions.ts';
 import type { Check, Finding } from './decision.ts';
 import { incidentOfOrder, incidentWithoutRecord } from './incident.ts';
-import type { Command, RevisionView, RolloutMark } from './model.ts';
+import type { Command, RevisionView, RolloutMark, RouteView } from './model.ts';
 import { rollBackPods, takePodsBack } from './podShares.ts';
 import { writeAnyway } from './rollout.ts';
 import { stableShare } from './share.ts';
@@ -93,11 +93,14 @@ export function beginAttempt(s: Situation, last: number): Partial<RevisionView['
 }
 
 /**
- * A verdict stands against the revision in traffic or the desired one: it is carried to its end.
+ * A verdict stands against the revision in traffic or the desired one, or only a route knows of it
+ * yet, whose mark the next rollout writes over: it is carried to its end.
  */
 export const revisionIsRejected: Check = (s) => {
-  const marked = s.routes.find((route) => carriedBy(route) > 0)?.mark?.revision;
-  const candidates = [s.inCanaryRole, marked, s.obs.desired.revision];
+  const marked = s.routes
+    .filter((route) => carriedBy(route) > 0 || isUnwritten(s, route))
+    .map(({ mark }) => mark?.revision);
+  const candidates = [s.inCanaryRole, ...marked, s.obs.desired.revision];
   const revision = candidates.find(
     (name) =>
       name !== null && name !== undefined && name !== s.stable?.revision && isRejected(s.obs, name),
@@ -107,6 +110,12 @@ export const revisionIsRejected: Check = (s) => {
   const incident = incidentOf(s.obs, revision) ?? incidentWithoutRecord(id, revision, s.obs.nowMs);
   return rollBack(s, revision, incident);
 };
+
+/** The operator died between a verdict's patch of the route and the write to the ReplicaSet. */
+function isUnwritten({ obs }: Situation, { mark }: RouteView): boolean {
+  const view = obs.revisions.find(({ revision }) => revision === mark?.revision);
+  return view !== undefined && !view.record.rejected && isRejected(obs, view.revision);
+}
 
 /** A verdict that Observe only writes down takes nothing away. */
 function enforced(verdict: (s: Situation) => Incident | null): Check {

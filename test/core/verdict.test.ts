@@ -40,6 +40,23 @@ describe('a verdict', () => {
     });
   }
 
+  it('outlives a newer template, though only the route could be written', () => {
+    cluster.settle();
+    cluster.broken.set('b', 'CrashLoopBackOff');
+    cluster.desired = 'b';
+    while (decide(cluster.observe()).check !== 'podsHaveFailed') cluster.pass();
+    cluster.pass({ dieAfter: 1 });
+    expect(cluster.record('b').rejected).to.equal(false);
+    cluster.broken.clear();
+    cluster.rollOut('c');
+    expect(cluster.route.mark?.revision).to.equal('c');
+    expect(cluster.record('b').rejected).to.equal(true);
+    const before = cluster.weightWrites.length;
+    cluster.desired = 'b';
+    expect(cluster.settle().phase).to.equal('RolledBack');
+    expect(cluster.weightWrites.slice(before).every(({ weight }) => weight === 0)).to.equal(true);
+  });
+
   it('writes a lost incident again', () => {
     rejected();
     const incident = cluster.status?.incidents?.[0];
