@@ -1,13 +1,15 @@
 // The checks that give traffic, in the order of a rollout: the ReplicaSet, its pods, its service,
 // the weight, the word of the router. Each waits for what comes before it; stepEnd.ts goes on.
-import type { Check } from './decision.ts';
+import type { Check, Finding } from './decision.ts';
+import { leastWeight, lower, takeWeight } from './lowering.ts';
+import type { RolloutMark } from './model.ts';
 import { judgePods, whyNot } from './podHealth.ts';
 import { duringRollout, otherWriterOf, stepName, write } from './rollout.ts';
 import { endpointsHold } from './settle.ts';
-import type { Situation } from './situation.ts';
+import type { RunningStep, Situation } from './situation.ts';
 import { carriedBy, markOf, rejectedAttempt, sameMark } from './situation.ts';
 import { holdingMessage, raiseIsForbidden } from './stepEnd.ts';
-import { beginAttempt, lower } from './takeAway.ts';
+import { beginAttempt } from './takeAway.ts';
 import { rfc3339 } from './text.ts';
 
 /** With no pods wanted there is nothing that a canary could be judged by. */
@@ -133,6 +135,7 @@ export const weightIsNotTheSteps: Check = duringRollout((s, { canary, step }) =>
   );
   if (!differs) return null;
   const raises = s.routes.some((route) => carriedBy(route) < step.weight);
+  if (!raises && leastWeight(s) > step.weight) return stableCantCarry(s, step, mark);
   const forbidden = raises ? raiseIsForbidden(s, canary, step) : null;
   if (forbidden !== null) return forbidden;
   const overwritten = canary.record.stepStartMs !== null;
@@ -167,6 +170,18 @@ export const weightIsNotTheSteps: Check = duringRollout((s, { canary, step }) =>
     ],
   };
 });
+
+/** The weight falls as far as stable's pods can carry what it loses. */
+function stableCantCarry(s: Situation, step: RunningStep, mark: RolloutMark): Finding {
+  return {
+    phase: 'Progressing',
+    reason: 'WeightsOverwritten',
+    message:
+      `The canary keeps ${leastWeight(s)} %, more than ${stepName(step, s)} gives it, until ` +
+      `stable has the pods to carry them.`,
+    commands: takeWeight(s, mark),
+  };
+}
 
 /** The hold counts from the router's acceptance, not from the patch. */
 export const routerHasNotAccepted: Check = duringRollout((s) => {

@@ -1,12 +1,12 @@
 // The checks around the stable revision: the first one is made, its services exist, and outside a
 // rollout every route stands on it.
 import type { Check, Finding } from './decision.ts';
+import { lower } from './lowering.ts';
 import type { Command, EndpointsView, RevisionView } from './model.ts';
 import { whyNot } from './podHealth.ts';
 import { otherWriterOf } from './rollout.ts';
 import type { Situation } from './situation.ts';
 import { markOf } from './situation.ts';
-import { lower } from './takeAway.ts';
 
 /** Whether a service's ready addresses are there and belong to one revision's pods alone. */
 export function endpointsHold(

@@ -5,10 +5,10 @@ import type { Incident, LastAction } from '../api/schema.ts';
 import { openAction, rollbackIsOrdered } from './actions.ts';
 import type { Check, Finding } from './decision.ts';
 import { incidentOfOrder, incidentWithoutRecord } from './incident.ts';
+import { completeStable, leastWeight, lower, takeWeight } from './lowering.ts';
 import type { Command, RevisionView, RolloutMark, RouteView } from './model.ts';
 import { rollBackPods, takePodsBack } from './podShares.ts';
 import { writeAnyway } from './rollout.ts';
-import { stableShare } from './share.ts';
 import type { Situation } from './situation.ts';
 import {
   carriedBy,
@@ -17,7 +17,6 @@ import {
   isRejected,
   knownIncident,
   markOf,
-  podsForStable,
   rejectedAttempt,
   sameMark,
 } from './situation.ts';
@@ -45,7 +44,7 @@ function leaveBehind(s: Situation): readonly Command[] {
   if (stable === null) return [];
   const services = [stableService, canaryService].filter((service) => service?.owned === true);
   return [
-    ...(stable.replicas < podsForStable(s) ? [writeAnyway(stable, {}, podsForStable(s))] : []),
+    ...completeStable(s),
     ...(s.inCanaryRole === null ? [] : canaryServiceToStable(s)),
     {
       kind: 'orphan',
@@ -135,10 +134,12 @@ export const canaryIsSuperseded: Check = (s) => {
   const name = s.inCanaryRole;
   if (name === null || name === s.obs.desired.revision) return null;
   const old = s.obs.revisions.find(({ revision }) => revision === name);
+  const kept = s.routed ? leastWeight(s) : 0;
+  const waits = kept === 0 ? '' : ` It keeps ${kept} % until stable has the pods to carry them.`;
   const finding = {
     phase: 'Progressing',
     reason: 'Superseded',
-    message: `Revision ${s.obs.desired.revision} replaces ${name} before it was done.`,
+    message: `Revision ${s.obs.desired.revision} replaces ${name} before it was done.${waits}`,
   } as const;
   if (!s.routed) {
     const taken = takePodsBack(s, old ?? null, { role: null });
@@ -146,7 +147,8 @@ export const canaryIsSuperseded: Check = (s) => {
   }
   if (s.carried > 0) {
     const mark = old === undefined ? { ...anyMark(s), revision: name } : markOf(s.obs, old);
-    return { ...finding, commands: [lower(0, mark, 'none', null), { kind: 'readBack' }] };
+    const taken = takeWeight(s, mark);
+    return { ...finding, commands: kept === 0 ? [...taken, { kind: 'readBack' }] : taken };
   }
   return { ...finding, commands: [{ kind: 'readBack' }, ...canaryServiceToStable(s)] };
 };
@@ -163,12 +165,13 @@ export const canaryHasNoPods: Check = (s) => {
   const isGone = s.canary === null && s.inCanaryRole === revision;
   const isEmpty = s.canaryActive && s.canary?.available === 0;
   if (s.carried === 0 || (!isGone && !isEmpty)) return null;
-  const mark = s.canary === null ? anyMark(s) : markOf(s.obs, s.canary);
+  const commands = takeWeight(s, s.canary === null ? anyMark(s) : markOf(s.obs, s.canary));
+  if (commands.length === 0) return null;
   return {
     phase: 'Progressing',
     reason: 'WaitingForPods',
     message: `No pod of revision ${revision} is available; its weight is 0 until one is.`,
-    commands: [lower(0, mark, 'none', null)],
+    commands,
   };
 };
 
@@ -178,24 +181,16 @@ export const routeLostItsMark: Check = (s) => {
   const mark = markOf(s.obs, s.canary);
   const lost = s.routes.some((route) => carriedBy(route) > 0 && !sameMark(route.mark, mark));
   if (!lost) return null;
+  const commands = takeWeight(s, mark);
+  if (commands.length === 0) return null;
   return {
     phase: 'Progressing',
     reason: 'WeightsOverwritten',
     message:
       'A route with canary weight lost the mark of this rollout; its weight goes to 0 first.',
-    commands: [lower(0, mark, 'none', null)],
+    commands,
   };
 };
-
-/** Takes traffic away: it pins the names of the routes' backends, not their versions. */
-export function lower(
-  canaryWeight: number,
-  mark: RolloutMark,
-  verdict: 'none' | 'rejected',
-  incident: Incident | null,
-): Command {
-  return { kind: 'setWeights', guard: 'lower', canaryWeight, mark, verdict, incident };
-}
 
 function canaryServiceToStable(s: Situation): Command[] {
   if (s.stable === null || s.obs.canaryService === null) return [];
@@ -222,13 +217,7 @@ function rollBack(s: Situation, revision: string, incident: Incident): Finding {
     return { ...rollBackPods(s, view, incident), message, incident: known ?? incident };
   const attempt = view?.record.attempt ?? rejectedAttempt(s.obs, revision);
   const mark: RolloutMark = { uid: s.obs.object.metadata.uid, revision, attempt };
-  const share = stableShare({
-    available: s.stable?.available ?? 0,
-    needed: s.policy.replicas,
-    current: 100 - s.carried,
-    canaryAvailable: view?.available ?? 0,
-  });
-  const target = 100 - share;
+  const target = leastWeight(s);
   const commands: Command[] = [];
   const inTraffic = s.inCanaryRole === revision || s.carried > 0;
   const unmarked = s.routes.some(
@@ -242,10 +231,7 @@ function rollBack(s: Situation, revision: string, incident: Incident): Finding {
   if (view !== null && first) {
     commands.push(writeAnyway(view, { rejected: true, incident, role: null }));
   }
-  const stableNeeds = podsForStable(s);
-  if (s.stable !== null && s.stable.replicas < stableNeeds) {
-    commands.push(writeAnyway(s.stable, {}, stableNeeds));
-  }
+  commands.push(...completeStable(s));
   const confirmed = known?.resolvedAt !== undefined;
   if (!confirmed) commands.push({ kind: 'readBack' });
   // What follows a readBack in a pass is done only where that showed the canary at 0.

@@ -87,6 +87,8 @@ export class FakeCluster {
   hasFinalizer = false;
   /** Revisions whose pods never get ready, with what their containers wait for. */
   readonly broken = new Map<string, string>();
+  /** How many pods of a revision are ready at most. */
+  readonly ready = new Map<string, number>();
   readonly revisions = new Map<string, Revision>();
   readonly services: Record<'stable' | 'canary', string | null> = { stable: null, canary: null };
   readonly route: Route = { canaryWeight: 0, mark: null, verdict: null, incident: null };
@@ -193,8 +195,12 @@ export class FakeCluster {
   }
 
   #view({ revision, createdAtMs, replicas, record }: Revision): RevisionView {
-    const waiting = this.broken.get(revision);
-    const pods = Array.from({ length: replicas }, (_, i) => this.#pod(revision, i, waiting));
+    const broken = this.broken.get(revision);
+    const ready = broken === undefined ? (this.ready.get(revision) ?? Infinity) : 0;
+    const waiting = broken ?? 'ContainerCreating';
+    const pods = Array.from({ length: replicas }, (_, i) =>
+      this.#pod(revision, i, i < ready ? undefined : waiting),
+    );
     return {
       revision,
       hash: `hash-${revision}`,
@@ -204,7 +210,7 @@ export class FakeCluster {
       createdAtMs,
       deleting: false,
       replicas,
-      available: waiting === undefined ? replicas : 0,
+      available: Math.min(replicas, ready),
       current: replicas,
       images: [`shop:${revision}`],
       failure: null,
@@ -248,8 +254,9 @@ export class FakeCluster {
 
   #endpoints(role: 'stable' | 'canary'): Observation['stableEndpoints'] {
     const revision = this.revisions.get(this.services[role] ?? '');
-    if (revision === undefined || this.broken.has(revision.revision)) return { ready: 0, pods: [] };
-    const pods = this.#view(revision).pods.map(({ name }) => name);
+    if (revision === undefined) return { ready: 0, pods: [] };
+    const ready = this.#view(revision).pods.filter((pod) => pod.ready);
+    const pods = ready.map(({ name }) => name);
     return { ready: pods.length, pods };
   }
 

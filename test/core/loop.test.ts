@@ -62,7 +62,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('break' as const),
-      revision: fc.constantFrom('b', 'c'),
+      revision: fc.constantFrom('b', 'c', 'aaaaaaaaaa'),
     }),
   },
   { weight: 1, arbitrary: fc.constant({ kind: 'mend' as const }) },
@@ -154,6 +154,7 @@ class Run {
     const { cluster } = this;
     const before = cluster.route.canaryWeight;
     const { mark, verdict } = cluster.route;
+    const selected = { ...cluster.services };
     const earlier = cluster.carriedOut.length;
     const decision = cluster.pass(how);
     const after = cluster.route.canaryWeight;
@@ -166,6 +167,10 @@ class Run {
       );
       expect(cluster.services.canary, 'raised for the desired revision').to.equal(cluster.desired);
       expect(cluster.broken.has(cluster.desired), 'raised without pods').to.equal(false);
+    }
+    if (after < before && selected.canary !== selected.stable) {
+      const takes = selected.stable ?? '';
+      expect(cluster.broken.has(takes), 'traffic sent to no pods').to.equal(false);
     }
     const writes = cluster.carriedOut.slice(earlier);
     if (writes.some(({ kind }) => kind === 'setWeights') && decision.incident !== undefined) {
