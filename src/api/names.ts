@@ -29,6 +29,7 @@ export const ATTEMPT_START_ANNOTATION = 'x0tta.io/attempt-start';
 export const STEP_ANNOTATION = 'x0tta.io/step';
 export const STEP_INTENT_ANNOTATION = 'x0tta.io/step-intent';
 export const STEP_START_ANNOTATION = 'x0tta.io/step-start';
+export const STEP_WEIGHT_ANNOTATION = 'x0tta.io/step-weight';
 export const DRAINING_SINCE_ANNOTATION = 'x0tta.io/draining-since';
 export const STABLE_FLOOR_ANNOTATION = 'x0tta.io/stable-floor';
 export const RETRIED_BY_ANNOTATION = 'x0tta.io/retried-by';
@@ -113,6 +114,11 @@ export const WRITTEN_NAMES: readonly WrittenName[] = [
     STEP_START_ANNOTATION,
     'ReplicaSet',
     "When the router accepted the step's weight; the hold counts from here.",
+  ),
+  annotation(
+    STEP_WEIGHT_ANNOTATION,
+    'ReplicaSet',
+    'Weight that the router accepted then; a step that is edited to another one begins anew.',
   ),
   annotation(
     DRAINING_SINCE_ANNOTATION,

@@ -203,6 +203,6 @@ export const stepHasNoStart: Check = duringRollout((s, { canary, step }) => {
     phase: 'Progressing',
     reason: 'Holding',
     message: holdingMessage(s, step, stepStartMs),
-    commands: [write(canary, { stepStartMs })],
+    commands: [write(canary, { stepStartMs, stepWeight: step.weight })],
   };
 });

@@ -5,6 +5,7 @@ import * as advance from './advance.ts';
 import * as blockers from './blockers.ts';
 import * as bringBack from './bringBack.ts';
 import type { Check, Decision, Finding } from './decision.ts';
+import { stepWasEdited } from './editedSteps.ts';
 import type { EvidencePod, EvidenceTarget } from './evidence.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { Housekeeping } from './housekeeping.ts';
@@ -53,6 +54,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   stableIsDesired: settle.stableIsDesired,
 
   // The canary gets weight, step by step.
+  stepWasEdited,
   rolloutIsPaused: orders.rolloutIsPaused,
   nothingIsWanted: advance.nothingIsWanted,
   attemptBegins: advance.attemptBegins,

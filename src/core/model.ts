@@ -57,6 +57,8 @@ export interface RevisionRecord {
   readonly stepDecidedMs: TimeMs | null;
   /** When the router accepted the step's weight: the hold counts from here. */
   readonly stepStartMs: TimeMs | null;
+  /** The newest weight that the router accepted, with its hold's start; null before the first. */
+  readonly stepWeight: number | null;
   readonly rejected: boolean;
   /** The verdict's incident, so that a lost status can be written again. */
   readonly incident: Incident | null;

@@ -83,6 +83,7 @@ export function beginAttempt(s: Situation, last: number): Partial<RevisionView['
     step: 1,
     stepDecidedMs: s.obs.nowMs,
     stepStartMs: null,
+    stepWeight: null,
     rejected: false,
     incident: null,
     drainingSinceMs: null,
