@@ -108,7 +108,7 @@ export const WRITTEN_NAMES: readonly WrittenName[] = [
   annotation(
     STEP_INTENT_ANNOTATION,
     'ReplicaSet',
-    'When the step was intended; the progress deadline counts from here.',
+    'Since when the step lacks pods; the progress deadline counts from here.',
   ),
   annotation(
     STEP_START_ANNOTATION,

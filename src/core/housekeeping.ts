@@ -5,7 +5,7 @@ import type { Command, RevisionView, TimeMs } from './model.ts';
 import { stableCarries } from './podShares.ts';
 import { write } from './rollout.ts';
 import type { Situation } from './situation.ts';
-import { podsForStable } from './situation.ts';
+import { podsForStable, podsForStep } from './situation.ts';
 
 export interface Housekeeping {
   readonly commands: readonly Command[];
@@ -27,6 +27,7 @@ export function keepHouse(s: Situation): Housekeeping {
   return {
     commands: [
       ...keepStable(s),
+      ...noteMissingPods(s),
       ...drains.flatMap(({ commands }) => commands),
       ...forget(s, leftOver),
     ],
@@ -48,6 +49,16 @@ function keepStable(s: Situation): Command[] {
   const replicas = s.routed || !s.canaryActive ? podsForStable(s) : stable.replicas;
   if (!misnamed && replicas === stable.replicas) return [];
   return [write(stable, record, replicas === stable.replicas ? undefined : replicas)];
+}
+
+/** A step that had its pods has kept the deadline, whatever keeps its weight back. */
+function noteMissingPods(s: Situation): Command[] {
+  const { canary, step } = s;
+  if (!s.canaryActive || canary === null || step === null || !s.obs.stepsAreKnown) return [];
+  const { stepDecidedMs, stepStartMs } = canary.record;
+  const lacks = canary.available < podsForStep(s, step);
+  if (stepStartMs !== null || lacks === (stepDecidedMs !== null)) return [];
+  return [write(canary, { stepDecidedMs: lacks ? s.obs.nowMs : null })];
 }
 
 function drain(

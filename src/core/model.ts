@@ -53,7 +53,10 @@ export interface RevisionRecord {
   readonly attemptStartMs: TimeMs | null;
   /** From 1; the number of steps plus one is the final one, at weight 100. 0: none was begun. */
   readonly step: number;
-  /** When the step was decided: the progress deadline counts from here. */
+  /**
+   * Since when a step without its weight lacks pods, which is what the progress deadline counts
+   * from; null once it had all of them.
+   */
   readonly stepDecidedMs: TimeMs | null;
   /** When the router accepted the step's weight: the hold counts from here. */
   readonly stepStartMs: TimeMs | null;
@@ -172,6 +175,8 @@ export interface Observation {
   readonly policy: PolicyResult;
   /** What a canary in traffic is judged by: the policy, or the last one that was valid. */
   readonly standing: Policy;
+  /** False while the spec is invalid and no valid one was ever read: its steps may be any. */
+  readonly stepsAreKnown: boolean;
   /** Why the policy can't be carried out with the configured metric servers; null when it can. */
   readonly policyProblem: Problem | null;
   /** Custom queries that match no series at all. */

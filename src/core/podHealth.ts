@@ -24,7 +24,7 @@ const fine: PodVerdict = { state: 'fine' };
 
 /**
  * Judges the canary's pods. `needed` is how many the running step's weight needs; the progress
- * deadline counts from the step's decision until the router has taken its weight.
+ * deadline counts from the step's decision until it had all of them, and anew if it lost some.
  */
 export function judgePods(
   canary: RevisionView,

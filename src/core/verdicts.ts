@@ -14,7 +14,8 @@ import { podsForStep } from './situation.ts';
 /** The canary's own pods failed. */
 export function podsFailed(s: Situation): Incident | null {
   if (!s.canaryActive || s.canary === null || s.step === null) return null;
-  const deadline = s.pausedBy === null ? s.policy.progressDeadlineSeconds : Infinity;
+  const counts = s.pausedBy === null && s.obs.stepsAreKnown;
+  const deadline = counts ? s.policy.progressDeadlineSeconds : Infinity;
   const verdict = judgePods(s.canary, podsForStep(s, s.step), deadline, s.obs.nowMs);
   if (verdict.state !== 'failed') return null;
   return incidentOfPods(s.canary, verdict.failure, s.obs.nowMs);

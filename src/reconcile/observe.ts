@@ -62,6 +62,7 @@ export async function observe(
     hasFinalizer: metadata.finalizers?.includes(FINALIZER) ?? false,
     policy,
     standing: standingPolicy(policy, object, memory),
+    stepsAreKnown: policy.kind === 'ok' || memory.lastSpec !== null,
     policyProblem:
       policy.kind === 'ok'
         ? (evidence.problemOf(server, policy.policy.signals) ?? problemOfQueries(reports))

@@ -134,6 +134,7 @@ export class FakeCluster {
       hasFinalizer: this.hasFinalizer,
       policy,
       standing: this.policy,
+      stepsAreKnown: true,
       policyProblem: null,
       emptyQueries: [],
       desired: { revision: desired, hash: `hash-${desired}` },
