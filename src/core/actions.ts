@@ -8,12 +8,24 @@ import type { Situation } from './situation.ts';
 import { incidentOf, isRejected } from './situation.ts';
 import { rfc3339 } from './text.ts';
 
-/** The action that waits for an answer; null when there is none or its id was answered before. */
+/** The action that may be carried out; null when there is none or its id was answered before. */
 export function openAction(s: Situation): Action | null {
+  return statusIsLost(s) ? null : unansweredAction(s);
+}
+
+function unansweredAction(s: Situation): Action | null {
   const { action, object } = s.obs;
   if (action.kind !== 'action') return null;
   const known = object.status?.lastActions?.some(({ id }) => id === action.action.id) ?? false;
   return known ? null : action.action;
+}
+
+/**
+ * The answered ids stand in the status alone. Without it nobody knows whether an annotation is new
+ * or one that was carried out long ago, for another canary.
+ */
+function statusIsLost({ obs }: Situation): boolean {
+  return obs.object.status?.phase === undefined && obs.revisions.length > 0;
 }
 
 /** The oldest action of these verbs that was acknowledged and is not carried out yet. */
@@ -53,8 +65,9 @@ export function stableRollbackIsOrdered(s: Situation): boolean {
  * The answer to an open action that this pass can give without a write; null without one.
  */
 export function answerAction(s: Situation): LastAction | null {
-  const action = openAction(s);
+  const action = unansweredAction(s);
   if (action === null || rollbackIsOrdered(s) || stableRollbackIsOrdered(s)) return null;
+  if (statusIsLost(s)) return answerWithoutStatus(s, action);
   switch (action.verb) {
     case 'rollback':
       return answerRollback(s, action);
@@ -70,6 +83,17 @@ export function answerAction(s: Situation): LastAction | null {
     case 'approve':
       return answerAdvance(s, action);
   }
+}
+
+function answerWithoutStatus(s: Situation, action: Action): LastAction {
+  const { revisions, routes } = s.obs;
+  const incidents = [...revisions.map(({ record }) => record), ...routes].map((at) => at?.incident);
+  const isKnown =
+    incidents.some((incident) => incident?.value === `rollback/${action.id}`) ||
+    revisions.some(({ record }) => [record.pausedBy, record.retriedBy].includes(action.id));
+  if (isKnown) return answer(s, action, action.revision, 'Done');
+  const why = 'the status was lost, so it may have been carried out; set it again with a new id';
+  return answer(s, action, action.revision, 'Refused', why);
 }
 
 function answerPause(s: Situation, action: Action): LastAction {
