@@ -48,7 +48,7 @@ export function foldStatus(
     conditions: conditionsOf(s, settled, phase),
     ...ifAny('incidents', incidents),
     ...ifAny('rejected', foldRejected(s, decision)),
-    ...ifAny('lastActions', foldActions(s, decision.answered)),
+    ...ifAny('lastActions', foldActions(s, answeredBy(decision, outcomes))),
   });
 }
 
@@ -224,6 +224,12 @@ function foldRejected(s: Situation, decision: Decision): readonly RejectedRevisi
   }
   const { revision, id, detectedAt } = incident;
   return [{ revision, incident: id, at: detectedAt }, ...kept].slice(0, MAX_REJECTED);
+}
+
+/** What could not be written is not done, and its action stays open for the next pass. */
+function answeredBy({ answered }: Decision, outcomes: readonly Outcome[]): LastAction | undefined {
+  const succeeded = outcomes.every(({ kind }) => kind === 'done' || kind === 'notYet');
+  return succeeded || answered?.result !== 'Done' ? answered : undefined;
 }
 
 function foldActions(s: Situation, answered: LastAction | undefined): readonly LastAction[] {

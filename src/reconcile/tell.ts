@@ -103,17 +103,20 @@ function tellEvents({ obs, decision, status, memory }: Pass, { events, telling }
     const { reason, message: note } = decision;
     events.tell(object, { type: 'Warning', reason, action: 'Reconcile', note });
   }
-  tellOfAction({ obs, decision, memory }, events);
+  tellOfAction({ obs, decision, status, memory }, events);
 }
 
 function tellOfAction(
-  { obs, decision, memory }: Pick<Pass, 'obs' | 'decision' | 'memory'>,
+  { obs, decision, status, memory }: Pick<Pass, 'obs' | 'decision' | 'status' | 'memory'>,
   events: EventPort,
 ): void {
   const { answered } = decision;
   if (answered !== undefined) {
-    const known = obs.object.status?.lastActions?.find(({ id }) => id === answered.id);
-    if (known?.result === answered.result) return;
+    const resultIn = (actions: Status['lastActions']): string | undefined =>
+      actions?.find(({ id }) => id === answered.id)?.result;
+    const result = resultIn(status.lastActions);
+    // An answer whose writes failed is not given yet.
+    if (result !== answered.result || result === resultIn(obs.object.status?.lastActions)) return;
     const refused = answered.result === 'Refused';
     events.tell(obs.object, {
       type: refused ? 'Warning' : 'Normal',

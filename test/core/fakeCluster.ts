@@ -64,6 +64,8 @@ export interface Mishap {
   readonly dieAfter?: number;
   /** Everything is done but the status write. */
   readonly loseStatus?: boolean;
+  /** Writes that the API server does not take. */
+  readonly fails?: (command: Command) => boolean;
 }
 
 /** One write of weights, as an audit log would have it. */
@@ -155,13 +157,16 @@ export class FakeCluster {
   }
 
   /** One pass of the operator. */
-  pass({ dieAfter = Infinity, loseStatus = false }: Mishap = {}): Decision {
+  pass({ dieAfter = Infinity, loseStatus = false, fails }: Mishap = {}): Decision {
     const obs = this.observe();
     const decision = decide(obs);
     const outcomes: Outcome[] = [];
     for (const command of decision.commands) {
       if (outcomes.length >= dieAfter) return decision;
-      const outcome = this.#carryOut(command);
+      const outcome: Outcome =
+        fails?.(command) === true
+          ? { kind: 'failed', command, error: new Error('500') }
+          : this.#carryOut(command);
       outcomes.push(outcome);
       if (outcome.kind !== 'done') break;
     }
