@@ -234,17 +234,12 @@ function rollBack(s: Situation, revision: string, incident: Incident): Finding {
   }
   commands.push(...completeStable(s));
   const confirmed = known?.resolvedAt !== undefined;
-  if (!confirmed) commands.push({ kind: 'readBack' });
-  // What follows a readBack in a pass is done only where that showed the canary at 0.
-  if (s.carried === 0 && s.inCanaryRole === revision) {
-    commands.push(...canaryServiceToStable(s));
-  }
-  return {
-    phase: confirmed && target === 0 ? 'RolledBack' : 'RollingBack',
-    reason: confirmed && target === 0 ? 'RolledBack' : 'RollingBack',
-    message,
-    commands,
-    stalled: confirmed && target === 0,
-    incident: known ?? incident,
-  };
+  const isBack = confirmed && target === 0 && s.carried === 0;
+  if (!isBack || s.inCanaryRole !== null) commands.push({ kind: 'readBack' });
+  // What follows a readBack in a pass is done only where that showed the canary at 0. Another
+  // canary may have the role, where the template came back to this revision.
+  if (s.carried === 0 && s.inCanaryRole !== null) commands.push(...canaryServiceToStable(s));
+  const phase = isBack ? 'RolledBack' : 'RollingBack';
+  const record = known ?? incident;
+  return { phase, reason: phase, message, commands, stalled: isBack, incident: record };
 }

@@ -80,6 +80,39 @@ describe('a verdict', () => {
     expect(cluster.status?.lastActions?.[0]).to.include({ id: 'again', result: 'Done' });
   });
 
+  it('takes the traffic from another canary, too, when its template comes back', () => {
+    rejected();
+    cluster.rollOut('c');
+    expect(cluster.route.canaryWeight).to.equal(20);
+    const before = cluster.carriedOut.length;
+    cluster.desired = 'b';
+    expect(cluster.settle().phase).to.equal('RolledBack');
+    expect(cluster.route).to.include({ canaryWeight: 0, verdict: 'rejected' });
+    expect(cluster.services.canary).to.equal('aaaaaaaaaa');
+    const order = cluster.carriedOut.slice(before).map(({ kind }) => kind);
+    expect(order.slice(0, 2)).to.deep.equal(['setWeights', 'readBack']);
+    expect(order[order.indexOf('applyService') - 1]).to.equal('readBack');
+    cluster.nowMs += 6_000;
+    cluster.settle();
+    expect(cluster.revisions.get('c')?.replicas).to.equal(0);
+    const action = { verb: 'retry', id: 'again', revision: null } as const;
+    cluster.action = { kind: 'action', action };
+    cluster.settle();
+    expect(cluster.status?.lastActions?.[0]).to.include({ id: 'again', result: 'Done' });
+    expect(cluster.route.mark).to.include({ revision: 'b', attempt: 2 });
+  });
+
+  it('shows RolledBack only while the canary has no weight', () => {
+    rejected();
+    cluster.route.canaryWeight = 30;
+    cluster.routesLag = true;
+    expect(cluster.pass().phase).to.equal('RollingBack');
+    cluster.routesLag = false;
+    cluster.settle();
+    expect(cluster.status?.phase).to.equal('RolledBack');
+    expect(cluster.route.canaryWeight).to.equal(0);
+  });
+
   it('comes of an order too, once', () => {
     canaryInTraffic(cluster);
     const action = { verb: 'rollback', id: 'now', revision: null } as const;
