@@ -3,11 +3,11 @@
 import { openAction, previousStable, stableRollbackIsOrdered } from './actions.ts';
 import type { Check, Finding } from './decision.ts';
 import { incidentOfOrder, incidentWithoutRecord } from './incident.ts';
-import type { Command, RevisionView } from './model.ts';
+import type { Command, RevisionView, TimeMs } from './model.ts';
 import { whyNot } from './podHealth.ts';
 import { writeAnyway } from './rollout.ts';
 import type { Situation } from './situation.ts';
-import { incidentId, incidentOf } from './situation.ts';
+import { incidentId, incidentOf, isRejected } from './situation.ts';
 import { rfc3339 } from './text.ts';
 
 /** A person ordered it: the verdict is written before anything moves. */
@@ -36,11 +36,15 @@ export const stableRollbackWasOrdered: Check = (s) => {
 export const stableIsRejected: Check = (s) => {
   const { stable, obs } = s;
   if (stable === null || !stable.record.rejected || s.canaryActive) return null;
+  // A canary that was on its way is carried to its end before.
+  if (s.inCanaryRole !== null || s.carried > 0) return null;
   const { revision, record } = stable;
   const incident =
     incidentOf(obs, revision) ??
     incidentWithoutRecord(incidentId(revision, record.attempt), revision, obs.nowMs);
   const previous = previousStable(s);
+  const isNew = obs.desired.revision !== revision && !isRejected(obs, obs.desired.revision);
+  if (isNew && (previous === null || s.obs.nowMs >= deadlineOf(s, previous))) return null;
   if (previous === null) {
     const message = `Revision ${revision} is rejected and no earlier one is left to come back.`;
     return { ...finding(message, []), incident, stalled: true };
@@ -48,16 +52,24 @@ export const stableIsRejected: Check = (s) => {
   return { ...bringBack(s, previous), incident };
 };
 
+/** A newer template waits no longer than this for the pods of a revision that comes back. */
+function deadlineOf({ policy }: Situation, { record }: RevisionView): TimeMs {
+  return (record.stepDecidedMs ?? Infinity) + policy.progressDeadlineSeconds * 1000;
+}
+
 function bringBack(s: Situation, previous: RevisionView): Finding {
   const { replicas } = s.policy;
   const { revision } = previous;
   if (previous.replicas < replicas) {
-    const ups = writeAnyway(previous, { drainingSinceMs: null }, replicas);
+    const record = { drainingSinceMs: null, stepDecidedMs: s.obs.nowMs };
+    const ups = writeAnyway(previous, record, replicas);
     return finding(`Revision ${revision} comes back: its pods first.`, [ups]);
   }
   if (previous.available === 0 || 2 * previous.available < replicas) {
     const count = `${previous.available} of ${replicas} pods of revision ${revision}`;
-    return finding(`${count} are available to come back${whyNot(previous)}.`, []);
+    const waits = finding(`${count} are available to come back${whyNot(previous)}.`, []);
+    const dueMs = deadlineOf(s, previous);
+    return s.obs.nowMs < dueMs && dueMs < Infinity ? { ...waits, lookAgainAtMs: dueMs } : waits;
   }
   return finding(`Revision ${revision} gets the traffic back.`, giveStable(s, previous));
 }

@@ -1,9 +1,11 @@
-// What is to do beside the decision, once that wants nothing written: stable's role and size, the
-// drain of revisions without traffic, and the end of ReplicaSets that nobody needs any more.
+// What is to do beside the decision, once that wants nothing written: services that are gone,
+// stable's role and size, notes of missing pods, the drain of revisions without traffic, and the
+// end of ReplicaSets that nobody needs any more.
 import { previousStable } from './actions.ts';
 import type { Command, RevisionView, TimeMs } from './model.ts';
 import { stableCarries } from './podShares.ts';
 import { write } from './rollout.ts';
+import { missingServices } from './settle.ts';
 import type { Situation } from './situation.ts';
 import { podsForStable, podsForStep } from './situation.ts';
 
@@ -26,6 +28,7 @@ export function keepHouse(s: Situation): Housekeeping {
   const due = drains.flatMap(({ lookAgainAtMs }) => lookAgainAtMs ?? []);
   return {
     commands: [
+      ...mendServices(s),
       ...keepStable(s),
       ...noteMissingPods(s),
       ...drains.flatMap(({ commands }) => commands),
@@ -37,6 +40,14 @@ export function keepHouse(s: Situation): Housekeeping {
 
 function isActiveCanary(s: Situation, revision: RevisionView): boolean {
   return s.canaryActive && revision === s.canary;
+}
+
+/** A decision that comes before the check for it, as a standing verdict, hides no lost service. */
+function mendServices(s: Situation): readonly Command[] {
+  const { stableService, canaryService, userService } = s.obs;
+  const isClaimed = [stableService, canaryService].some((service) => service?.owned === false);
+  const canBeMade = userService !== null && userService !== 'missing';
+  return canBeMade && !isClaimed ? missingServices(s) : [];
 }
 
 function keepStable(s: Situation): Command[] {

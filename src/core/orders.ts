@@ -25,11 +25,15 @@ export const retryWasAccepted: Check = (s) => {
   }
   const answered: LastAction = { ...retry, result: 'Done' };
   const message = `Revision ${revision} is tried again (action ${retry.id}).`;
-  if (s.canary?.record.retriedBy === retry.id) return progressing(message, [], answered);
-  const record = {
-    ...beginAttempt(s, Math.max(s.canary?.record.attempt ?? 0, rejectedAttempt(s.obs, revision))),
-    retriedBy: retry.id,
-  };
+  const view = s.stable?.revision === revision ? s.stable : s.canary;
+  if (view?.record.retriedBy === retry.id) return progressing(message, [], answered);
+  const last = Math.max(view?.record.attempt ?? 0, rejectedAttempt(s.obs, revision));
+  if (view !== null && view === s.stable) {
+    // It serves still, as the revision before it could not come back: only the verdict goes.
+    const lifted = { attempt: last + 1, rejected: false, incident: null, retriedBy: retry.id };
+    return progressing(message, [write(view, lifted)], answered);
+  }
+  const record = { ...beginAttempt(s, last), retriedBy: retry.id };
   const command: Command =
     s.canary === null
       ? { kind: 'createReplicaSet', revision, hash, replicas: 0, record }

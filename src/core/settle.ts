@@ -68,11 +68,11 @@ function bothServices(s: Situation, revision: string): Command[] {
   ];
 }
 
-/** A service of ours is gone, or -stable names a ReplicaSet that is gone. */
-export const serviceIsMissing: Check = (s) => {
+/** Makes a service of ours that is gone, and turns a -stable that names a ReplicaSet that is. */
+export function missingServices(s: Situation): readonly Command[] {
   const { stable } = s;
   const { stableService, canaryService } = s.obs;
-  if (stable === null || !s.routed) return null;
+  if (stable === null || !s.routed) return [];
   const commands: Command[] = [];
   if (stableService === null || stableService.revision !== stable.revision) {
     const resourceVersion = stableService?.resourceVersion ?? null;
@@ -84,6 +84,12 @@ export const serviceIsMissing: Check = (s) => {
     const { revision } = inTraffic ?? stable;
     commands.push({ kind: 'applyService', role: 'canary', revision, resourceVersion: null });
   }
+  return commands;
+}
+
+/** A service of ours is gone, or -stable names a ReplicaSet that is gone. */
+export const serviceIsMissing: Check = (s) => {
+  const commands = missingServices(s);
   if (commands.length === 0) return null;
   return {
     phase: 'Progressing',

@@ -1,0 +1,100 @@
+// Signals without data: what `noData: Rollback` blames, and what `noData: Ignore` still waits for.
+import { expect } from 'chai';
+import { decide } from '../../src/core/decide.ts';
+import type { RequestPoint } from '../../src/core/evidence.ts';
+import { breaching, canaryInTraffic, spec } from './canary.ts';
+import { evidenceOf, FakeCluster, knownEvidence } from './fakeCluster.ts';
+
+const [errorRate, latency, availability] = spec.signals;
+let cluster: FakeCluster;
+
+/** The error rate's points of the last seconds, as many as are given, oldest first. */
+function errorRateIs(perSecond: readonly (number | null)[], isLookedBack = true): void {
+  const points = perSecond.flatMap((requests, i): RequestPoint[] => {
+    const timeMs = cluster.nowMs - (perSecond.length - 1 - i) * 1000;
+    return requests === null ? [] : [{ timeMs, byCode: [{ code: '200', perSecond: requests }] }];
+  });
+  const known = knownEvidence({ kind: 'requests', points });
+  const latest = { kind: 'requests', points: points.filter(isNow) } as const;
+  const history = isLookedBack && known.state === 'known' ? known.history : null;
+  const { signals } = evidenceOf(cluster.nowMs, Array(60).fill(0));
+  cluster.evidence = {
+    observedAtMs: cluster.nowMs,
+    signals: { ...signals, errorRate: { ...known, latest, history } },
+  };
+}
+
+const isNow = ({ timeMs }: RequestPoint): boolean => timeMs === cluster.nowMs;
+const isBlamed = (): boolean => decide(cluster.observe()).check === 'absenceHeldAgainstPolicy';
+
+describe('a signal whose absence rolls back (noData: Rollback)', () => {
+  beforeEach(() => {
+    const signals = [{ ...errorRate, noData: 'Rollback' as const }, latency, availability];
+    cluster = new FakeCluster({ ...spec, signals });
+    canaryInTraffic(cluster, 0);
+  });
+
+  it('is held against a canary that never had any series', () => {
+    cluster.nowMs += 5_000;
+    errorRateIs([]);
+    expect(isBlamed()).to.equal(false);
+    cluster.nowMs += 1_000;
+    errorRateIs([]);
+    expect(isBlamed()).to.equal(true);
+    expect(cluster.settle().incident?.startedAt).to.equal('2026-01-31T12:00:00.000Z');
+  });
+
+  it('is held against one whose series ended, from its last point on', () => {
+    cluster.nowMs += 20_000;
+    errorRateIs([...Array(10).fill(100), ...Array(5).fill(null)]);
+    expect(isBlamed()).to.equal(false);
+    errorRateIs([...Array(10).fill(100), ...Array(6).fill(null)]);
+    expect(isBlamed()).to.equal(true);
+    expect(decide(cluster.observe()).incident?.heldFor).to.equal('6s');
+  });
+
+  it('counts points with too few requests as absent, before the series ends', () => {
+    cluster.nowMs += 20_000;
+    errorRateIs([...Array(10).fill(100), 1, 1, 1, 1, null, null]);
+    expect(isBlamed()).to.equal(false);
+    errorRateIs([...Array(10).fill(100), 1, 1, 1, 1, 1, null, null]);
+    expect(isBlamed()).to.equal(true);
+  });
+
+  it('is held against nobody before its history was looked at', () => {
+    cluster.nowMs += 20_000;
+    errorRateIs([], false);
+    expect(isBlamed()).to.equal(false);
+  });
+});
+
+describe('a step with signals that are left out while absent (noData: Ignore)', () => {
+  beforeEach(() => {
+    const ignored = [errorRate, latency].map((signal) => ({ ...signal, noData: 'Ignore' as const }));
+    cluster = new FakeCluster({ ...spec, signals: [...ignored, availability] });
+    canaryInTraffic(cluster, 0);
+  });
+
+  it('does not end before the look at its end', () => {
+    cluster.nowMs += 5_500;
+    breaching(cluster, 1, 0);
+    cluster.nowMs += 4_500;
+    expect(cluster.settle()).to.include({ check: 'healthIsNotProven', reason: 'EvidenceMissing' });
+    breaching(cluster, 10, 0);
+    cluster.settle();
+    expect(cluster.route.canaryWeight).to.equal(50);
+  });
+
+  it('does not end without any look, as after a restart', () => {
+    cluster.nowMs += 20_000;
+    cluster.evidence = null;
+    expect(cluster.settle().check).to.equal('healthIsNotProven');
+  });
+
+  it('ends when that look finds none of them', () => {
+    cluster.nowMs += 10_000;
+    cluster.evidence = { observedAtMs: cluster.nowMs, signals: {} };
+    cluster.settle();
+    expect(cluster.route.canaryWeight).to.equal(50);
+  });
+});
