@@ -60,10 +60,12 @@ export function judgeSignals(
   evidence: RevisionEvidence | null,
   pods: PodFacts | null,
 ): readonly SignalJudgement[] {
+  const attemptStartMs = pods?.canary.record.attemptStartMs ?? null;
+  const observedAtMs = evidence?.observedAtMs ?? 0;
   return signals.map((signal) =>
     signal.kind === 'availability'
       ? judgePodsUp(signal, pods)
-      : judgeSignal(signal, evidence?.signals[signal.name], evidence?.observedAtMs ?? 0),
+      : judgeSignal(signal, evidence?.signals[signal.name], { observedAtMs, attemptStartMs }),
   );
 }
 
@@ -90,10 +92,16 @@ function judgePodsUp(signal: ResolvedSignal, pods: PodFacts | null): SignalJudge
   };
 }
 
+interface Times {
+  readonly observedAtMs: number;
+  /** No point can be older; null where nobody knows. */
+  readonly attemptStartMs: number | null;
+}
+
 function judgeSignal(
   signal: ResolvedSignal,
   evidence: SignalEvidence | undefined,
-  observedAtMs: number,
+  { observedAtMs, attemptStartMs }: Times,
 ): SignalJudgement {
   const nothing = {
     signal,
@@ -126,7 +134,10 @@ function judgeSignal(
     stepSeconds: evidence.stepSeconds,
     breach: breachOf(signal, evidence, history, observedAtMs),
     absence: latest === null ? empty(evidence.lookedFor) : latest.absence,
-    absentSinceMs: latest === null || latest.absence !== null ? unknownSince(history) : null,
+    absentSinceMs:
+      evidence.history !== null && (latest === null || latest.absence !== null)
+        ? absentSince(history, attemptStartMs)
+        : null,
     query: evidence.query,
     observedAtMs,
   };
@@ -160,8 +171,14 @@ function countedBreach(history: readonly JudgedPoint[]): BreachHold {
   return { state: 'held', sinceMs, heldSeconds, requests: null, points };
 }
 
-/** Since when every point of the history has been unknown; null when the newest is known. */
-function unknownSince(history: readonly JudgedPoint[]): number | null {
+/**
+ * Since when no point has been known: from the first unknown one after the last that was known, or
+ * from that itself where none came after it; without any point, from the attempt's start.
+ */
+function absentSince(
+  history: readonly JudgedPoint[],
+  attemptStartMs: number | null,
+): number | null {
   const lastKnown = history.findLastIndex((point) => point.level !== 'Unknown');
-  return history[lastKnown + 1]?.timeMs ?? null;
+  return (history[lastKnown + 1] ?? history[lastKnown])?.timeMs ?? attemptStartMs;
 }

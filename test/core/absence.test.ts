@@ -15,8 +15,9 @@ function errorRateIs(perSecond: readonly (number | null)[], isLookedBack = true)
     return requests === null ? [] : [{ timeMs, byCode: [{ code: '200', perSecond: requests }] }];
   });
   const known = knownEvidence({ kind: 'requests', points });
+  if (known.state === 'absent') throw new Error('points are evidence');
   const latest = { kind: 'requests', points: points.filter(isNow) } as const;
-  const history = isLookedBack && known.state === 'known' ? known.history : null;
+  const history = isLookedBack ? known.history : null;
   const { signals } = evidenceOf(cluster.nowMs, Array(60).fill(0));
   cluster.evidence = {
     observedAtMs: cluster.nowMs,
@@ -24,6 +25,7 @@ function errorRateIs(perSecond: readonly (number | null)[], isLookedBack = true)
   };
 }
 
+const of = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
 const isNow = ({ timeMs }: RequestPoint): boolean => timeMs === cluster.nowMs;
 const isBlamed = (): boolean => decide(cluster.observe()).check === 'absenceHeldAgainstPolicy';
 
@@ -46,18 +48,18 @@ describe('a signal whose absence rolls back (noData: Rollback)', () => {
 
   it('is held against one whose series ended, from its last point on', () => {
     cluster.nowMs += 20_000;
-    errorRateIs([...Array(10).fill(100), ...Array(5).fill(null)]);
+    errorRateIs([...of(10, 100), ...of(5, null)]);
     expect(isBlamed()).to.equal(false);
-    errorRateIs([...Array(10).fill(100), ...Array(6).fill(null)]);
+    errorRateIs([...of(10, 100), ...of(6, null)]);
     expect(isBlamed()).to.equal(true);
     expect(decide(cluster.observe()).incident?.heldFor).to.equal('6s');
   });
 
   it('counts points with too few requests as absent, before the series ends', () => {
     cluster.nowMs += 20_000;
-    errorRateIs([...Array(10).fill(100), 1, 1, 1, 1, null, null]);
+    errorRateIs([...of(10, 100), 1, 1, 1, 1, null, null]);
     expect(isBlamed()).to.equal(false);
-    errorRateIs([...Array(10).fill(100), 1, 1, 1, 1, 1, null, null]);
+    errorRateIs([...of(10, 100), 1, 1, 1, 1, 1, null, null]);
     expect(isBlamed()).to.equal(true);
   });
 
@@ -70,7 +72,10 @@ describe('a signal whose absence rolls back (noData: Rollback)', () => {
 
 describe('a step with signals that are left out while absent (noData: Ignore)', () => {
   beforeEach(() => {
-    const ignored = [errorRate, latency].map((signal) => ({ ...signal, noData: 'Ignore' as const }));
+    const ignored = [errorRate, latency].map((signal) => ({
+      ...signal,
+      noData: 'Ignore' as const,
+    }));
     cluster = new FakeCluster({ ...spec, signals: [...ignored, availability] });
     canaryInTraffic(cluster, 0);
   });
