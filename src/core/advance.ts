@@ -7,7 +7,7 @@ import { judgePods, whyNot } from './podHealth.ts';
 import { duringRollout, otherWriterOf, stepName, write } from './rollout.ts';
 import { endpointsHold } from './settle.ts';
 import type { RunningStep, Situation } from './situation.ts';
-import { carriedBy, markOf, rejectedAttempt, sameMark } from './situation.ts';
+import { markOf, rejectedAttempt, sameMark, sharesOf } from './situation.ts';
 import { holdingMessage, raiseIsForbidden } from './stepEnd.ts';
 import { beginAttempt } from './takeAway.ts';
 import { rfc3339 } from './text.ts';
@@ -130,11 +130,10 @@ export const endpointsAreMissing: Check = duringRollout((s, { canary, needed }) 
 /** The routes do not carry the step's weight: raised on evidence only, lowered at once. */
 export const weightIsNotTheSteps: Check = duringRollout((s, { canary, step }) => {
   const mark = markOf(s.obs, canary);
-  const differs = s.routes.some(
-    (route) => carriedBy(route) !== step.weight || !sameMark(route.mark, mark),
-  );
-  if (!differs) return null;
-  const raises = s.routes.some((route) => carriedBy(route) < step.weight);
+  const shares = s.routes.flatMap(sharesOf);
+  const differs = shares.some((share) => share !== step.weight);
+  if (!differs && s.routes.every((route) => sameMark(route.mark, mark))) return null;
+  const raises = shares.some((share) => share < step.weight);
   if (!raises && leastWeight(s) > step.weight) return stableCantCarry(s, step, mark);
   const forbidden = raises ? raiseIsForbidden(s, canary, step) : null;
   if (forbidden !== null) return forbidden;

@@ -34,6 +34,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   canaryIsSuperseded: takeAway.canaryIsSuperseded,
   canaryHasNoPods: takeAway.canaryHasNoPods,
   routeLostItsMark: takeAway.routeLostItsMark,
+  weightIsTooHigh: takeAway.weightIsTooHigh,
 
   // An advance is stopped.
   pauseWasOrdered: orders.pauseWasOrdered,

@@ -3,6 +3,7 @@
 import type { Incident } from '../api/schema.ts';
 import type { Command, RolloutMark } from './model.ts';
 import { writeAnyway } from './rollout.ts';
+import type { Rollout } from './rollout.ts';
 import { stableShare } from './share.ts';
 import type { Situation } from './situation.ts';
 import { carriedBy, podsForStable } from './situation.ts';
@@ -21,6 +22,19 @@ export function leastWeight(s: Situation): number {
     canaryAvailable: carrier?.available ?? 0,
   });
   return 100 - share;
+}
+
+/**
+ * The percentage that a canary may have at most: that of its step, and until that has its pods, or
+ * while it is paused or was edited, no more than the router accepted last.
+ */
+export function mostWeight(s: Situation, { canary, step, needed }: Rollout): number {
+  const { stepStartMs, stepWeight } = canary.record;
+  if (stepStartMs !== null) return Math.min(step.weight, stepWeight ?? step.weight);
+  const mayBegin = s.pausedBy === null && canary.available >= needed;
+  // Where the steps are unknown, nobody can say that a weight is not the running one's.
+  if (mayBegin || !s.obs.stepsAreKnown) return step.weight;
+  return Math.min(step.weight, stepWeight ?? 0);
 }
 
 /** Takes away what stable can carry, without a verdict; nothing while it can carry no more. */

@@ -117,11 +117,13 @@ function shareByPods(
 
 /** The percentage of one route's traffic that -canary gets, the highest of its rules. */
 export function carriedBy(route: RouteView): number {
-  return Math.max(
-    0,
-    ...route.pairs.map(({ stableWeight, canaryWeight }) =>
-      canaryWeight === 0 ? 0 : Math.ceil((100 * canaryWeight) / (stableWeight + canaryWeight)),
-    ),
+  return Math.max(0, ...sharesOf(route));
+}
+
+/** The percentage that each rule of a route gives -canary. */
+export function sharesOf({ pairs }: RouteView): readonly number[] {
+  return pairs.map(({ stableWeight, canaryWeight }) =>
+    canaryWeight === 0 ? 0 : Math.ceil((100 * canaryWeight) / (stableWeight + canaryWeight)),
   );
 }
 

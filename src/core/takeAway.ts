@@ -5,10 +5,10 @@ import type { Incident, LastAction } from '../api/schema.ts';
 import { openAction, rollbackIsOrdered } from './actions.ts';
 import type { Check, Finding } from './decision.ts';
 import { incidentOfOrder, incidentWithoutRecord } from './incident.ts';
-import { completeStable, leastWeight, lower, takeWeight } from './lowering.ts';
+import { completeStable, leastWeight, lower, mostWeight, takeWeight } from './lowering.ts';
 import type { Command, RevisionView, RolloutMark, RouteView } from './model.ts';
 import { rollBackPods, takePodsBack } from './podShares.ts';
-import { writeAnyway } from './rollout.ts';
+import { duringRollout, otherWriterOf, writeAnyway } from './rollout.ts';
 import type { Situation } from './situation.ts';
 import {
   carriedBy,
@@ -192,6 +192,22 @@ export const routeLostItsMark: Check = (s) => {
     commands,
   };
 };
+
+/** A route gives the canary more than it may have now, whatever it waits for. */
+export const weightIsTooHigh: Check = duringRollout((s, rollout) => {
+  const most = Math.max(mostWeight(s, rollout), leastWeight(s));
+  if (s.routes.every((route) => carriedBy(route) <= most)) return null;
+  const { canary } = rollout;
+  const wasGiven = s.carried <= (canary.record.stepWeight ?? 0);
+  return {
+    phase: 'Progressing',
+    reason: wasGiven ? 'StepStarted' : 'WeightsOverwritten',
+    message: wasGiven
+      ? `The steps were edited to less; the canary's weight falls to ${most} %.`
+      : `A route gave the canary more than its ${most} %${otherWriterOf(s.routes)}; it is lowered.`,
+    commands: [lower(most, markOf(s.obs, canary), 'none', null), ...completeStable(s)],
+  };
+});
 
 function canaryServiceToStable(s: Situation): Command[] {
   if (s.stable === null || s.obs.canaryService === null) return [];
