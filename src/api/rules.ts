@@ -30,6 +30,16 @@ export const selectorIsImmutable: Rule = {
   on: 'update',
 };
 
+/** The operator would lose sight of the weights that routes give to services of another name. */
+export const serviceIsImmutable: Rule = {
+  name: 'serviceIsImmutable',
+  rule: 'self == oldSelf',
+  message: 'traffic.service cannot be changed',
+  accepted: spec({ replicas: 3 }),
+  rejected: spec({ traffic: { service: 'other' } }),
+  on: 'update',
+};
+
 export const selectorLeavesHashAlone: Rule = {
   name: 'selectorLeavesHashAlone',
   rule: "!('pod-template-hash' in self.matchLabels)",
@@ -141,6 +151,7 @@ export const strategyCanMove: Rule = {
 export const allRules: readonly Rule[] = [
   nameFits,
   selectorIsImmutable,
+  serviceIsImmutable,
   selectorLeavesHashAlone,
   selectorMatchesTemplate,
   deadlineExceedsMinReady,

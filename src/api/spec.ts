@@ -155,10 +155,12 @@ const routeSchema = z
 
 const trafficSchema = z
   .object({
-    service: named(LABEL_NAME, MAX_SERVICE_LENGTH).describe(
-      'The Service of the workload, read for its ports. The operator owns two more, named after ' +
-        'it with -stable and -canary.',
-    ),
+    service: named(LABEL_NAME, MAX_SERVICE_LENGTH).meta({
+      description:
+        'The Service of the workload, read for its ports; it cannot be changed. The operator ' +
+        'owns two more, named after it with -stable and -canary.',
+      ...validations(rules.serviceIsImmutable),
+    }),
     gatewayAPI: z
       .object({
         routes: z

@@ -68,7 +68,8 @@ export const serviceIsClaimed: Check = (s) => {
   return stopped(
     s,
     'ServiceClaimed',
-    `Service ${claimed.name} belongs to ${owner}. Delete it, or name another spec.traffic.service.`,
+    `Service ${claimed.name} belongs to ${owner}. Delete it, or make this object anew with ` +
+      `another spec.traffic.service.`,
   );
 };
 

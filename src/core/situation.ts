@@ -84,16 +84,13 @@ function findStable(obs: Observation): RevisionView | null {
   const [written] = obs.revisions
     .filter(({ record, deleting }) => record.role === 'stable' && !deleting)
     .toSorted((a, b) => (b.record.promotedMs ?? 0) - (a.record.promotedMs ?? 0));
-  return (
-    byRevision(obs.stableService?.revision) ??
-    written ??
-    byRevision(obs.object.status?.stable?.revision) ??
-    null
-  );
+  const selected = obs.stableService?.owned === true ? obs.stableService.revision : null;
+  return byRevision(selected) ?? written ?? byRevision(obs.object.status?.stable?.revision) ?? null;
 }
 
+/** What somebody else's service selects is no canary of ours, and not ours to turn. */
 function selectedBesides(obs: Observation, stable: RevisionView | null): string | null {
-  const selected = obs.canaryService?.revision ?? null;
+  const selected = obs.canaryService?.owned === true ? obs.canaryService.revision : null;
   return selected === stable?.revision ? null : selected;
 }
 

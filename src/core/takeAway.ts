@@ -210,7 +210,7 @@ export const weightIsTooHigh: Check = duringRollout((s, rollout) => {
 });
 
 function canaryServiceToStable(s: Situation): Command[] {
-  if (s.stable === null || s.obs.canaryService === null) return [];
+  if (s.stable === null || s.obs.canaryService?.owned !== true) return [];
   return [
     {
       kind: 'applyService',

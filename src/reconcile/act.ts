@@ -178,6 +178,10 @@ async function applyService(
   const { obs, object, userService, ports } = scene;
   const { role, revision, resourceVersion } = command;
   const known = role === 'stable' ? obs.stableService : obs.canaryService;
+  if (known?.owned === false) {
+    const message = `Service ${known.name} belongs to ${known.ownerName ?? 'somebody else'}.`;
+    return { kind: 'failed', command, error: new Error(message) };
+  }
   if (known !== null && resourceVersion !== null) {
     const { name, uid } = known;
     const target = which({ name, uid, resourceVersion }, scene);

@@ -68,6 +68,23 @@ describe('the decision', () => {
       expect(reason({ stableService: claimed })).to.equal('serviceIsClaimed');
     });
 
+    it('never turns a canary service that is not its own, nor reads a canary from it', () => {
+      const foreign = { name: 'shop-canary', uid: 'u', resourceVersion: '1', owned: false };
+      const canaryService = { ...foreign, revision: 'strangehash', ownerName: 'Deployment x' };
+      const first = { ...canaryService, name: 'shop-stable', ownerName: null };
+      cluster.pass();
+      expect(reason({ canaryService, stableService: first }), 'left over').to.equal(
+        'serviceIsClaimed',
+      );
+      cluster.settle();
+      for (const desired of [cluster.desired, 'b']) {
+        cluster.desired = desired;
+        const decision = decide({ ...cluster.observe(), canaryService });
+        expect(decision).to.include({ check: 'serviceIsClaimed', stalled: true });
+        expect(decision.commands).to.deep.equal([]);
+      }
+    });
+
     it('takes weight back that another writer gave while stable serves', () => {
       cluster.settle();
       cluster.route.canaryWeight = 30;

@@ -103,6 +103,16 @@ describe('the commands of a pass', () => {
     expect(await run(lower)).to.deep.equal(['done']);
   });
 
+  it('never turn a service of another owner', async () => {
+    const service = { name: 'shop-canary', uid: 'u', resourceVersion: '1', revision: 'x' };
+    const canaryService = { ...service, owned: false, ownerName: 'Deployment other' };
+    const obs = { ...new FakeCluster().observe(), canaryService };
+    const turn = { kind: 'applyService', role: 'canary', revision: 'b', resourceVersion: '1' };
+    const [outcome] = await act([turn as Command], obs, null, ports());
+    expect(outcome?.kind).to.equal('failed');
+    expect(calls).to.deep.equal([]);
+  });
+
   it('say what only a person can mend', async () => {
     const create: Command = {
       kind: 'createReplicaSet',
