@@ -31,6 +31,7 @@ export const STEP_INTENT_ANNOTATION = 'x0tta.io/step-intent';
 export const STEP_START_ANNOTATION = 'x0tta.io/step-start';
 export const STEP_WEIGHT_ANNOTATION = 'x0tta.io/step-weight';
 export const DRAINING_SINCE_ANNOTATION = 'x0tta.io/draining-since';
+export const DOWN_SINCE_ANNOTATION = 'x0tta.io/down-since';
 export const STABLE_FLOOR_ANNOTATION = 'x0tta.io/stable-floor';
 export const RETRIED_BY_ANNOTATION = 'x0tta.io/retried-by';
 export const APPROVED_STEP_ANNOTATION = 'x0tta.io/approved-step';
@@ -124,6 +125,11 @@ export const WRITTEN_NAMES: readonly WrittenName[] = [
     DRAINING_SINCE_ANNOTATION,
     'ReplicaSet',
     'When the drain delay of a revision without traffic began.',
+  ),
+  annotation(
+    DOWN_SINCE_ANNOTATION,
+    'ReplicaSet',
+    'Since when the canary has had no available pod, whatever pods come and go.',
   ),
   annotation(
     STABLE_FLOOR_ANNOTATION,

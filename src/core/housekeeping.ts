@@ -2,7 +2,7 @@
 // stable's role and size, notes of missing pods, the drain of revisions without traffic, and the
 // end of ReplicaSets that nobody needs any more.
 import { previousStable } from './actions.ts';
-import type { Command, RevisionView, TimeMs } from './model.ts';
+import type { Command, RevisionRecord, RevisionView, TimeMs } from './model.ts';
 import { stableCarries } from './podShares.ts';
 import { write } from './rollout.ts';
 import { missingServices } from './settle.ts';
@@ -53,23 +53,38 @@ function mendServices(s: Situation): readonly Command[] {
 function keepStable(s: Situation): Command[] {
   const { stable } = s;
   if (stable === null) return [];
-  const { role, drainingSinceMs } = stable.record;
-  const misnamed = role !== 'stable' || drainingSinceMs !== null;
-  const record = misnamed ? ({ role: 'stable', drainingSinceMs: null } as const) : {};
+  const { role, drainingSinceMs, promotedMs } = stable.record;
+  // A promotion that was cut short after the service has turned left no more than that.
+  const isUnwritten = role !== 'stable' || promotedMs === null;
+  const misnamed = isUnwritten || drainingSinceMs !== null;
+  const promoted = isUnwritten ? ({ role: 'stable', promotedMs: s.obs.nowMs } as const) : {};
+  const record = misnamed ? { ...promoted, drainingSinceMs: null } : {};
   // Without a router the steps themselves set how many pods stable has.
   const replicas = s.routed || !s.canaryActive ? podsForStable(s) : stable.replicas;
   if (!misnamed && replicas === stable.replicas) return [];
   return [write(stable, record, replicas === stable.replicas ? undefined : replicas)];
 }
 
-/** A step that had its pods has kept the deadline, whatever keeps its weight back. */
+/** When pods went missing is written down, since the pods that tell it may be replaced. */
 function noteMissingPods(s: Situation): Command[] {
-  const { canary, step } = s;
-  if (!s.canaryActive || canary === null || step === null || !s.obs.stepsAreKnown) return [];
+  if (!s.canaryActive || s.canary === null) return [];
+  const record = { ...deadlineNote(s, s.canary), ...downNote(s, s.canary) };
+  return Object.keys(record).length === 0 ? [] : [write(s.canary, record)];
+}
+
+/** A step that had its pods has kept the deadline, whatever keeps its weight back. */
+function deadlineNote(s: Situation, canary: RevisionView): Partial<RevisionRecord> {
   const { stepDecidedMs, stepStartMs } = canary.record;
-  const lacks = canary.available < podsForStep(s, step);
-  if (stepStartMs !== null || lacks === (stepDecidedMs !== null)) return [];
-  return [write(canary, { stepDecidedMs: lacks ? s.obs.nowMs : null })];
+  if (s.step === null || stepStartMs !== null || !s.obs.stepsAreKnown) return {};
+  const lacks = canary.available < podsForStep(s, s.step);
+  return lacks === (stepDecidedMs !== null) ? {} : { stepDecidedMs: lacks ? s.obs.nowMs : null };
+}
+
+function downNote(s: Situation, { record, available }: RevisionView): Partial<RevisionRecord> {
+  if (available > 0) return record.downSinceMs === null ? {} : { downSinceMs: null };
+  const breach = s.signals.find(({ signal }) => signal.kind === 'availability')?.breach;
+  if (record.downSinceMs !== null || breach?.state !== 'suspect') return {};
+  return { downSinceMs: breach.sinceMs };
 }
 
 function drain(

@@ -66,6 +66,8 @@ export interface RevisionRecord {
   /** The verdict's incident, so that a lost status can be written again. */
   readonly incident: Incident | null;
   readonly drainingSinceMs: TimeMs | null;
+  /** Since when a canary that had weight has had no available pod; null while it has one. */
+  readonly downSinceMs: TimeMs | null;
   /** The most replicas that stable must keep until the rollout ends: its count when it began. */
   readonly stableFloor: number | null;
   /** The id of the action that began this attempt. */

@@ -76,7 +76,7 @@ export interface Availability {
 
 /**
  * The share of the needed pods that are available, and since when none is. It counts by the
- * operator's clock, once the step has its weight; null before.
+ * operator's clock, once the canary had weight; null before.
  */
 export function judgeAvailability(
   signal: ResolvedSignal,
@@ -84,23 +84,21 @@ export function judgeAvailability(
   needed: number,
   nowMs: number,
 ): Availability | null {
-  const { stepStartMs } = canary.record;
-  if (stepStartMs === null) return null;
+  const { stepStartMs, stepWeight } = canary.record;
+  if (stepStartMs === null && stepWeight === null) return null;
   const value = Math.min(1, canary.available / needed);
   const point = plainPoint(nowMs, levelOf(signal, value), value);
   const returned = canary.pods.flatMap(({ readySinceMs, createdAtMs }) =>
-    readySinceMs !== null && createdAtMs < stepStartMs && readySinceMs > stepStartMs
+    stepStartMs !== null &&
+    readySinceMs !== null &&
+    createdAtMs < stepStartMs &&
+    readySinceMs > stepStartMs
       ? [readySinceMs]
       : [],
   );
   const criticalUntilMs = returned.length === 0 ? null : Math.max(...returned);
   if (point.level !== 'Breach') return { point, breach: { state: 'none' }, criticalUntilMs };
-  const downMs = canary.pods
-    .filter(({ ready, terminating }) => !ready && !terminating)
-    .map(({ notReadySinceMs, createdAtMs }) => notReadySinceMs ?? createdAtMs);
-  // Without a pod nobody knows since when, unless the ReplicaSet says that it can't make any.
-  const unknownMs = canary.failure === null ? nowMs : stepStartMs;
-  const sinceMs = Math.max(stepStartMs, ...(downMs.length === 0 ? [unknownMs] : downMs));
+  const sinceMs = downSince(canary, nowMs);
   const holdUntilMs = sinceMs + signal.forSeconds * 1000;
   const breach: BreachHold =
     nowMs >= holdUntilMs
@@ -113,4 +111,20 @@ export function judgeAvailability(
         }
       : { state: 'suspect', sinceMs, holdUntilMs, requests: null, missingRequests: 0 };
   return { point, breach, criticalUntilMs };
+}
+
+/** What was written down counts, save that a pod which is older may have been ready since. */
+function downSince({ record, pods, failure }: RevisionView, nowMs: number): number {
+  const earliestMs = record.stepStartMs ?? record.attemptStartMs ?? 0;
+  const down = pods.filter(({ ready, terminating }) => !ready && !terminating);
+  const { downSinceMs } = record;
+  if (downSinceMs !== null) {
+    const older = down.filter(({ createdAtMs }) => createdAtMs <= downSinceMs);
+    const lostMs = older.flatMap(({ notReadySinceMs }) => notReadySinceMs ?? []);
+    return Math.max(earliestMs, downSinceMs, ...lostMs);
+  }
+  const downMs = down.map(({ notReadySinceMs, createdAtMs }) => notReadySinceMs ?? createdAtMs);
+  // Without a pod nobody knows since when, unless the ReplicaSet says that it can't make any.
+  const unknownMs = failure === null ? nowMs : earliestMs;
+  return Math.max(earliestMs, ...(downMs.length === 0 ? [unknownMs] : downMs));
 }

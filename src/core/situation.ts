@@ -68,9 +68,7 @@ export function readSituation(obs: Observation, policy: Policy): Situation {
         ? []
         : judgeSignals(policy.signals, obs.evidence, {
             canary,
-            needed: routed
-              ? podsForWeight(policy.replicas, step.weight)
-              : podsForShare(policy, step.weight).canary,
+            needed: podsFor(policy, routed, canary.record.stepWeight ?? step.weight),
             nowMs: obs.nowMs,
           }),
   };
@@ -148,10 +146,12 @@ export function podsForStable(s: Situation): number {
 }
 
 /** Pods of the canary that a step needs before its weight, or as its share. */
-export function podsForStep(s: Situation, { weight }: PolicyStep): number {
-  return s.routed
-    ? podsForWeight(s.policy.replicas, weight)
-    : podsForShare(s.policy, weight).canary;
+export function podsForStep({ policy, routed }: Situation, { weight }: PolicyStep): number {
+  return podsFor(policy, routed, weight);
+}
+
+function podsFor(policy: Policy, routed: boolean, weight: number): number {
+  return routed ? podsForWeight(policy.replicas, weight) : podsForShare(policy, weight).canary;
 }
 
 /** Pod counts that stand for a weight where no router does (design.md, "Without a router"). */

@@ -7,7 +7,7 @@ import type { Check, Finding } from './decision.ts';
 import { incidentOfOrder, incidentWithoutRecord } from './incident.ts';
 import { completeStable, leastWeight, lower, mostWeight, takeWeight } from './lowering.ts';
 import type { Command, RevisionView, RolloutMark, RouteView } from './model.ts';
-import { rollBackPods, takePodsBack } from './podShares.ts';
+import { rollBackPods, stableCarries, takePodsBack } from './podShares.ts';
 import { duringRollout, otherWriterOf, writeAnyway } from './rollout.ts';
 import type { Situation } from './situation.ts';
 import {
@@ -37,9 +37,14 @@ export const objectIsDeleted: Check = (s) => {
   };
 };
 
-/** Both services on stable, complete, and nobody's any more: it goes on serving. */
+/**
+ * Both services on stable, complete, and nobody's any more: it goes on serving. So does a canary
+ * that has the pods which stable lacks, where no router can take its traffic.
+ */
 function leaveBehind(s: Situation): readonly Command[] {
   const { stable } = s;
+  const running = s.obs.revisions.find(({ revision }) => revision === s.inCanaryRole);
+  const needed = !s.routed && running !== undefined && !stableCarries(s, running) ? [running] : [];
   const { stableService, canaryService } = s.obs;
   if (stable === null) return [];
   const services = [stableService, canaryService].filter((service) => service?.owned === true);
@@ -48,7 +53,7 @@ function leaveBehind(s: Situation): readonly Command[] {
     ...(s.inCanaryRole === null ? [] : canaryServiceToStable(s)),
     {
       kind: 'orphan',
-      replicaSets: [{ name: stable.name, uid: stable.uid }],
+      replicaSets: [stable, ...needed].map(({ name, uid }) => ({ name, uid })),
       services: services
         .flatMap((service) => service ?? [])
         .map(({ name, uid }) => ({ name, uid })),
@@ -87,6 +92,7 @@ export function beginAttempt(s: Situation, last: number): Partial<RevisionView['
     rejected: false,
     incident: null,
     drainingSinceMs: null,
+    downSinceMs: null,
     stableFloor: s.stable?.replicas ?? 0,
     approvedStep: 0,
   };

@@ -37,6 +37,7 @@ const noRecord: RevisionRecord = {
   rejected: false,
   incident: null,
   drainingSinceMs: null,
+  downSinceMs: null,
   stableFloor: null,
   retriedBy: null,
   approvedStep: 0,

@@ -1,5 +1,5 @@
 // What people order, and what the object asks of people: approval, promote, pause and resume, the
-// rollback of a stable revision; the bake, Observe and the end of an object.
+// rollback of a stable revision; the bake and Observe.
 import { expect } from 'chai';
 import type { ActionVerb } from '../../src/api/actions.ts';
 import type { LastAction } from '../../src/api/schema.ts';
@@ -258,6 +258,31 @@ describe('a rollback of what is stable', () => {
     expect(cluster.status?.phase).to.equal('Stable');
   });
 
+  it('brings back what was stable last, though its promotion was cut short', () => {
+    cluster.desired = 'c';
+    cluster.evidence = null;
+    cluster.settle();
+    act('promote', 'on');
+    for (let second = 0; cluster.services.stable !== 'c'; second++) {
+      cluster.nowMs += 1000;
+      breaching(cluster, 60, 0);
+      const promotes = decide(cluster.observe()).check === 'stepPasses';
+      cluster.pass(promotes && cluster.record('c').step === 3 ? { dieAfter: 1 } : {});
+      if (second > 100) throw new Error('it is not promoted');
+    }
+    expect(cluster.record('c').role).to.equal('canary');
+    healthy(10);
+    cluster.desired = 'd';
+    cluster.evidence = null;
+    cluster.settle();
+    act('promote', 'further');
+    healthy(20);
+    expect(cluster.services.stable).to.equal('d');
+    act('rollback', 'regret');
+    healthy(20);
+    expect(cluster.services.stable).to.equal('c');
+  });
+
   it('never brings back what was no more than a canary', () => {
     cluster.desired = 'c';
     cluster.settle();
@@ -333,23 +358,5 @@ describe('a fallback to classical cryptography that stable shares', () => {
     expect(cluster.route.canaryWeight).to.equal(20);
     look(0);
     expect(cluster.settle().phase).to.equal('RolledBack');
-  });
-});
-
-describe('the end of an object', () => {
-  it('leaves stable and both services behind where it is told to', () => {
-    cluster = new FakeCluster({ ...spec, deletionPolicy: 'Orphan' });
-    canaryInTraffic(cluster);
-    cluster.finalizing = true;
-    const { commands } = decide(cluster.observe());
-    expect(commands.map(({ kind }) => kind)).to.deep.equal([
-      'releaseRoutes',
-      'applyService',
-      'orphan',
-      'removeFinalizer',
-    ]);
-    expect(commands[2]).to.deep.include({
-      replicaSets: [{ name: 'shop-aaaaaaaaaa', uid: 'uid-aaaaaaaaaa' }],
-    });
   });
 });

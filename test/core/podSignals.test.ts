@@ -166,9 +166,9 @@ describe('availability', () => {
     expect(judged(refused).breach).to.include({ state: 'held', sinceMs: 500_000 });
   });
 
-  it('is unknown before the step has its weight', () => {
+  it('is unknown before the canary had any weight', () => {
     const canary = canaryWith([down]);
-    const record = { ...canary.record, stepStartMs: null };
+    const record = { ...canary.record, stepStartMs: null, stepWeight: null };
     expect(judged({ ...canary, record }).level).to.equal('Unknown');
   });
 });

@@ -29,6 +29,7 @@ const record: fc.Arbitrary<RevisionRecord> = fc.record({
   rejected: fc.boolean(),
   incident: fc.constantFrom(incident, null),
   drainingSinceMs: time,
+  downSinceMs: time,
   stableFloor: fc.option(fc.nat()),
   retriedBy: fc.option(fc.string({ minLength: 1 })),
   approvedStep: fc.nat(20),
