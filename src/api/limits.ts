@@ -5,7 +5,7 @@
 export const MAX_NAME_LENGTH = 46;
 /** Longest name of the user's Service: `<service>-stable` and `-canary` stay under 63. */
 export const MAX_SERVICE_LENGTH = 56;
-/** Strings in the status are cut at this many characters. */
+/** Strings in the status are cut at this many bytes of their JSON; no text has more characters. */
 export const MAX_STATUS_TEXT = 1024;
 /** The whole status as JSON in UTF-8 (I7: under 64 KiB). */
 export const MAX_STATUS_BYTES = 60 * 1024;

@@ -1,6 +1,6 @@
 // Folds a pass into the status: what was seen, decided and done. Pure; a status that says the same
 // as the one before is not written. What must survive a lost status stands elsewhere too.
-import { MAX_INCIDENTS, MAX_LAST_ACTIONS, MAX_REJECTED, MAX_STATUS_BYTES } from '../api/limits.ts';
+import { MAX_INCIDENTS, MAX_LAST_ACTIONS, MAX_REJECTED } from '../api/limits.ts';
 import { formatValue } from '../api/quantities.ts';
 import type {
   Incident,
@@ -18,7 +18,8 @@ import type { Command, Observation, Outcome, RevisionView } from './model.ts';
 import { attemptOfIncident, readSituation } from './situation.ts';
 import type { Situation } from './situation.ts';
 import { worseOf } from './signals.ts';
-import { cut, rfc3339, utf8Bytes } from './text.ts';
+import { withinBounds } from './statusBounds.ts';
+import { cut, rfc3339 } from './text.ts';
 
 /** The status after a pass. It never exceeds MAX_STATUS_BYTES. */
 export function foldStatus(
@@ -238,22 +239,4 @@ function foldActions(s: Situation, answered: LastAction | undefined): readonly L
   const place = known.findIndex(({ id }) => id === answered.id);
   const others = known.filter(({ id }) => id !== answered.id);
   return others.toSpliced(Math.max(0, place), 0, answered).slice(0, MAX_LAST_ACTIONS);
-}
-
-/** The oldest incidents lose their samples first, then they go (I7). */
-function withinBounds(status: Status): Status {
-  let bounded = status;
-  while (utf8Bytes(JSON.stringify(bounded)) > MAX_STATUS_BYTES) {
-    const incidents = bounded.incidents ?? [];
-    const rejected = bounded.rejected ?? [];
-    const last = incidents.findLastIndex(({ evidence }) => evidence !== undefined);
-    const found = incidents[last];
-    if (found !== undefined) {
-      const { evidence: _, ...rest } = found;
-      bounded = { ...bounded, incidents: incidents.with(last, rest) };
-    } else if (incidents.length > 1) bounded = { ...bounded, incidents: incidents.slice(0, -1) };
-    else if (rejected.length > 1) bounded = { ...bounded, rejected: rejected.slice(0, -1) };
-    else return bounded;
-  }
-  return bounded;
 }

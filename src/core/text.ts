@@ -1,9 +1,32 @@
 // How the core writes times and bounds strings for the status.
 import { MAX_STATUS_TEXT } from '../api/limits.ts';
 
-/** At most MAX_STATUS_TEXT characters; what was cut is marked with an ellipsis. */
-export function cut(text: string, length = MAX_STATUS_TEXT): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+const ellipsis = '…';
+
+/**
+ * Whole characters that take at most so many bytes in JSON, where some are escaped; what was cut is
+ * marked with an ellipsis.
+ */
+export function cut(text: string, bytes = MAX_STATUS_TEXT): string {
+  if (text.length * longestEscape <= bytes) return text;
+  const room = bytes - utf8Bytes(ellipsis);
+  let taken = 0;
+  let end = 0;
+  for (const character of text) {
+    taken += jsonBytes(character);
+    if (taken > bytes) return text.slice(0, end) + ellipsis;
+    if (taken <= room) end += character.length;
+  }
+  return text;
+}
+
+/** A control character, as JSON writes it. */
+const longestEscape = 6;
+
+function jsonBytes(character: string): number {
+  const point = character.codePointAt(0) ?? 0;
+  if (point < 0x20 || (point >= 0xd800 && point < 0xe000)) return longestEscape;
+  return character === '"' || character === '\\' ? 2 : utf8Bytes(character);
 }
 
 /** The length of a text in UTF-8; core has no encoder. */

@@ -50,13 +50,10 @@ export function formatIncident(incident: Incident): string {
     if (excessOf(record) <= 0) break;
     delete record[field];
   }
-  for (let excess = excessOf(record); excess > 0; excess = excessOf(record)) {
-    // A character is at most six bytes of JSON, so this never cuts more than it must.
-    record.summary = cut(
-      record.summary,
-      Math.max(1, record.summary.length - Math.ceil(excess / 6)),
-    );
-    if (record.summary.length === 1) break;
+  const excess = excessOf(record);
+  if (excess > 0) {
+    const bytes = Buffer.byteLength(JSON.stringify(record.summary)) - 2;
+    record.summary = cut(record.summary, Math.max(1, bytes - excess));
   }
   return JSON.stringify(record);
 }
