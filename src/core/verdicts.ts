@@ -23,12 +23,17 @@ export function podsFailed(s: Situation): Incident | null {
 
 /** A rollback limit was exceeded for its whole hold, whatever the other signals say. */
 export function limitHeld(s: Situation): Incident | null {
-  if (!s.canaryActive || s.canary === null) return null;
+  return limitsHeld(s)[0] ?? null;
+}
+
+function limitsHeld(s: Situation): readonly Incident[] {
+  const found: Incident[] = [];
+  if (!s.canaryActive || s.canary === null) return found;
   for (const judgement of s.signals) {
     if (judgement.breach.state !== 'held') continue;
-    return incidentOfBreach(s.canary, judgement, judgement.breach, s.obs.nowMs);
+    found.push(incidentOfBreach(s.canary, judgement, judgement.breach, s.obs.nowMs));
   }
-  return null;
+  return found;
 }
 
 /** A signal had no evidence for its hold, and the object asks for a rollback then. */
@@ -83,7 +88,7 @@ export function recordedIncidents(s: Situation): readonly Incident[] {
  */
 function observedIncidents(s: Situation): readonly Incident[] {
   if (!s.policy.observeOnly) return [];
-  const found = [podsFailed(s), limitHeld(s), absenceHeld(s)].filter((each) => each !== null);
+  const found = [podsFailed(s), ...limitsHeld(s), absenceHeld(s)].filter((each) => each !== null);
   return found.map((incident) => ({
     ...incident,
     id: `${incident.id}-observed-${incident.alert}`,

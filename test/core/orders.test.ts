@@ -316,6 +316,21 @@ describe('Observe', () => {
     expect(cluster.route.canaryWeight).to.equal(20);
   });
 
+  it('writes down every limit that was held, not only the first', () => {
+    const buckets = [0.5, Infinity].map((le) => ({ le, perSecond: le === Infinity ? 100 : 20 }));
+    const points = Array.from({ length: 8 }, (_, i) => ({
+      timeMs: cluster.nowMs - (7 - i) * 1000,
+      buckets,
+    }));
+    breaching(cluster, 7);
+    const latencyP95 = knownEvidence({ kind: 'latency', points });
+    const signals = { ...cluster.evidence?.signals, latencyP95 };
+    cluster.evidence = { observedAtMs: cluster.nowMs, signals };
+    cluster.settle();
+    const alerts = cluster.status?.incidents?.map(({ alert }) => alert);
+    expect(alerts).to.have.members(['HIGH_ERROR_RATE', 'HIGH_LATENCY']);
+  });
+
   it('goes on by its holds, without evidence and against it', () => {
     cluster.evidence = null;
     cluster.nowMs += 10_000;
