@@ -10,7 +10,7 @@ import { rejectedAttempt } from './situation.ts';
 import { beginAttempt } from './takeAway.ts';
 import { rfc3339 } from './text.ts';
 
-/** A retry was acknowledged: a new attempt begins once the old one carries nothing. */
+/** A retry was acknowledged: a new attempt begins once the old one has no traffic and no pods. */
 export const retryWasAccepted: Check = (s) => {
   const retry = acceptedAction(s, ['retry']);
   if (retry === null || s.carried > 0 || s.inCanaryRole !== null) return null;
@@ -33,6 +33,8 @@ export const retryWasAccepted: Check = (s) => {
     const lifted = { attempt: last + 1, rejected: false, incident: null, retriedBy: retry.id };
     return progressing(message, [write(view, lifted)], answered);
   }
+  // Pods of the attempt before would bring their restarts and their crash loops along.
+  if (view !== null && view.replicas > 0) return null;
   const record = { ...beginAttempt(s, last), retriedBy: retry.id };
   const command: Command =
     s.canary === null

@@ -80,6 +80,24 @@ describe('a verdict', () => {
     expect(cluster.status?.lastActions?.[0]).to.include({ id: 'again', result: 'Done' });
   });
 
+  it('is lifted by a retry once the pods of the old attempt are gone, with their restarts', () => {
+    canaryInTraffic(cluster);
+    cluster.broken.set('b', 'CrashLoopBackOff');
+    cluster.settle();
+    const action = { verb: 'retry', id: 'again', revision: null } as const;
+    cluster.action = { kind: 'action', action };
+    cluster.settle();
+    expect(cluster.revisions.get('b')?.replicas, 'it drains').to.equal(1);
+    expect(cluster.record('b').attempt).to.equal(1);
+    cluster.nowMs += 6_000;
+    const drained = (): boolean => cluster.revisions.get('b')?.replicas === 0;
+    while (!drained()) cluster.pass();
+    cluster.broken.clear();
+    cluster.settle();
+    expect(cluster.record('b').attempt).to.equal(2);
+    expect(cluster.route.canaryWeight).to.equal(20);
+  });
+
   it('takes the traffic from another canary, too, when its template comes back', () => {
     rejected();
     cluster.rollOut('c');
