@@ -169,7 +169,7 @@ function anyMark(s: Situation): RolloutMark {
 export const canaryHasNoPods: Check = (s) => {
   if (!s.routed) return null;
   const { revision } = s.obs.desired;
-  const isGone = s.canary === null && s.inCanaryRole === revision;
+  const isGone = (s.canary?.deleting ?? true) && s.inCanaryRole === revision;
   const isEmpty = s.canaryActive && s.canary?.available === 0;
   if (s.carried === 0 || (!isGone && !isEmpty)) return null;
   const commands = takeWeight(s, s.canary === null ? anyMark(s) : markOf(s.obs, s.canary));

@@ -355,6 +355,19 @@ describe('the decision', () => {
       expect(cluster.route.canaryWeight).to.equal(20);
     });
 
+    it('gives a canary whose ReplicaSet is being deleted no weight, pods or not', () => {
+      canaryInTraffic(cluster);
+      const obs = cluster.observe();
+      for (const available of [1, 0]) {
+        const revisions = obs.revisions.map((view) =>
+          view.revision === 'b' ? { ...view, deleting: true, available } : view,
+        );
+        const { check, commands } = decide({ ...obs, revisions });
+        expect(check).to.equal('canaryHasNoPods');
+        expect(kinds(commands)).to.deep.equal(['setWeights 0']);
+      }
+    });
+
     it('takes a newer template only after the older canary has no weight', () => {
       canaryInTraffic(cluster);
       const before = cluster.carriedOut.length;
