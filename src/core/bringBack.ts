@@ -60,9 +60,10 @@ function deadlineOf({ policy }: Situation, { record }: RevisionView): TimeMs {
 function bringBack(s: Situation, previous: RevisionView): Finding {
   const { replicas } = s.policy;
   const { revision } = previous;
-  if (previous.replicas < replicas) {
+  // A scale-down that was decided before fails after this write.
+  if (previous.replicas < replicas || previous.record.drainingSinceMs !== null) {
     const record = { drainingSinceMs: null, stepDecidedMs: s.obs.nowMs };
-    const ups = writeAnyway(previous, record, replicas);
+    const ups = writeAnyway(previous, record, Math.max(previous.replicas, replicas));
     return finding(`Revision ${revision} comes back: its pods first.`, [ups]);
   }
   if (previous.available === 0 || 2 * previous.available < replicas) {

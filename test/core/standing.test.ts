@@ -107,3 +107,24 @@ describe('a stable revision that is rejected while the one before it does not co
     expect(cluster.status?.rejected?.map(({ revision }) => revision)).to.deep.equal(['c', 'b']);
   });
 });
+
+describe('a revision that comes back while it drains', () => {
+  it('is written to before it gets the traffic, so that no older scale-down takes its pods', () => {
+    cluster = new FakeCluster({ ...spec, canary: { ...spec.canary, drainDelay: '300s' } });
+    canaryInTraffic(cluster, 0);
+    act('promote');
+    healthy(20);
+    expect(cluster.record(first).drainingSinceMs).not.to.equal(null);
+    expect(cluster.revisions.get(first)?.replicas).to.equal(4);
+    const before = cluster.carriedOut.length;
+    act('rollback');
+    cluster.settle();
+    const writes = cluster.carriedOut.slice(before).flatMap((command) => {
+      if (command.kind === 'applyService') return `${command.role} to ${command.revision}`;
+      return command.kind === 'writeRevision' && command.name === `shop-${first}` ? 'written' : [];
+    });
+    expect(writes.slice(0, 2)).to.deep.equal(['written', `stable to ${first}`]);
+    expect(cluster.services.stable).to.equal(first);
+    expect(cluster.record(first).drainingSinceMs).to.equal(null);
+  });
+});
