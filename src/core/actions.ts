@@ -96,9 +96,11 @@ function answerWithoutStatus(s: Situation, action: Action): LastAction {
   return answer(s, action, action.revision, 'Refused', why);
 }
 
-function answerPause(s: Situation, action: Action): LastAction {
-  // The pause was written, and the process died before it could answer.
+/** Null while the pause can still be written: a pass that takes traffic away comes before it. */
+function answerPause(s: Situation, action: Action): LastAction | null {
+  // The pause was written, and its answer was not given with it.
   if (s.pausedBy === action.id) return answer(s, action, null, 'Done');
+  if (s.pausedBy === null && s.stable !== null) return null;
   const why = s.pausedBy === null ? 'no revision is stable yet' : `paused by ${s.pausedBy} already`;
   return answer(s, action, null, 'Refused', why);
 }

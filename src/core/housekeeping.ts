@@ -1,8 +1,9 @@
 // What is to do beside the decision, once that wants nothing written: services that are gone,
-// stable's role and size, notes of missing pods, the drain of revisions without traffic, and the
-// end of ReplicaSets that nobody needs any more.
+// stable's role and size, notes of missing pods, the drain of revisions without traffic, the end of
+// ReplicaSets that nobody needs any more, and a pause that a verdict would hide.
 import { previousStable } from './actions.ts';
 import type { Command, RevisionRecord, RevisionView, TimeMs } from './model.ts';
+import { orderedPause } from './orders.ts';
 import { stableCarries } from './podShares.ts';
 import { write } from './rollout.ts';
 import { missingServices } from './settle.ts';
@@ -33,6 +34,8 @@ export function keepHouse(s: Situation): Housekeeping {
       ...noteMissingPods(s),
       ...drains.flatMap(({ commands }) => commands),
       ...forget(s, leftOver),
+      // A standing verdict comes before the check for a pause, and yet stops no pause.
+      ...orderedPause(s).map(({ command }) => command),
     ],
     lookAgainAtMs: due.length === 0 ? null : Math.min(...due),
   };

@@ -47,13 +47,21 @@ function progressing(message: string, commands: readonly Command[], answered: La
   return { phase: 'Progressing', reason: 'ActionAccepted', message, commands, answered };
 }
 
+/** The write of a pause that is ordered and does not stand yet. */
+export function orderedPause(s: Situation): { readonly id: string; readonly command: Command }[] {
+  const action = openAction(s);
+  if (action?.verb !== 'pause' || s.stable === null || s.pausedBy !== null) return [];
+  const { id } = action;
+  return [{ id, command: writeAnyway(s.stable, { pausedBy: id }) }];
+}
+
 /** A pause stands before it is answered. */
 export const pauseWasOrdered: Check = (s) => {
-  const action = openAction(s);
-  if (action?.verb !== 'pause' || s.stable === null || s.pausedBy !== null) return null;
-  const { id } = action;
+  const [pause] = orderedPause(s);
+  if (pause === undefined) return null;
+  const { id, command } = pause;
   const at = rfc3339(s.obs.nowMs);
-  return progressing(`Paused by action ${id}.`, [writeAnyway(s.stable, { pausedBy: id })], {
+  return progressing(`Paused by action ${id}.`, [command], {
     id,
     action: 'pause',
     result: 'Done',

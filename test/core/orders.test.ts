@@ -118,6 +118,26 @@ describe('a pause', () => {
     expect(cluster.route.canaryWeight).to.equal(50);
   });
 
+  it('is kept by an object that just takes traffic away, and is not refused', () => {
+    act('resume', 'back');
+    cluster.settle();
+    cluster.broken.set('b', 'ContainerCreating');
+    act('pause', 'coffee');
+    expect(cluster.pass().check).to.equal('canaryHasNoPods');
+    expect(answerTo('coffee')).to.equal(undefined);
+    cluster.settle();
+    expect(answerTo('coffee')?.result).to.equal('Done');
+    act('resume', 'on');
+    cluster.settle();
+    cluster.broken.set('b', 'CrashLoopBackOff');
+    expect(cluster.settle().phase).to.equal('RolledBack');
+    act('pause', 'lunch');
+    expect(cluster.settle().phase).to.equal('RolledBack');
+    expect(answerTo('lunch')?.result).to.equal('Done');
+    cluster.desired = 'c';
+    expect(cluster.settle().phase).to.equal('Paused');
+  });
+
   it('survives a lost status', () => {
     cluster.status = undefined;
     cluster.action = { kind: 'none' };
