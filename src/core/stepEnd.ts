@@ -26,7 +26,8 @@ export function raiseIsForbidden(
   if (s.policy.observeOnly) return null;
   const critical = s.signals.find(isCritical);
   if (critical !== undefined) return waitsForLevel(critical, step, s);
-  if (step.number === 1 && canary.record.stepWeight === null) return null;
+  const { stepStartMs, stepWeight } = canary.record;
+  if (step.number === 1 && stepStartMs === null && stepWeight === null) return null;
   if (s.obs.evidence === null)
     return waitsForEvidence('the first look at the metric server', [], s);
   const blind = s.signals.filter(

@@ -31,6 +31,7 @@ type Event =
   | { readonly kind: 'break'; readonly revision: string }
   | { readonly kind: 'mend' }
   | { readonly kind: 'overwrite'; readonly weight: number }
+  | { readonly kind: 'edit'; readonly weights: readonly number[] }
   | { readonly kind: 'act'; readonly verb: ActionVerb; readonly id: string }
   | { readonly kind: 'loseStatus' };
 
@@ -71,6 +72,13 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('overwrite' as const),
       weight: fc.constantFrom(0, 30, 100),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('edit' as const),
+      weights: fc.constantFrom([10, 60], [40], [10, 30, 60, 90], [90, 100]),
     }),
   },
   {
@@ -120,12 +128,21 @@ class Run {
       case 'overwrite':
         cluster.route.canaryWeight = happened.weight;
         return;
+      case 'edit':
+        this.#edit(happened.weights);
+        return;
       case 'act':
         this.act(happened.verb, happened.id);
         return;
       case 'loseStatus':
         cluster.status = undefined;
     }
+  }
+
+  #edit(weights: readonly number[]): void {
+    const { cluster } = this;
+    const steps = weights.map((weight) => ({ weight, hold: '5s' }));
+    cluster.spec = { ...cluster.spec, canary: { ...cluster.spec.canary, steps } };
   }
 
   act(verb: ActionVerb, id: string): void {
@@ -156,9 +173,12 @@ class Run {
     const { mark, verdict } = cluster.route;
     const selected = { ...cluster.services };
     const earlier = cluster.carriedOut.length;
+    const isPaused = [...cluster.revisions.values()].some(({ record }) => record.pausedBy !== null);
+    const held = cluster.revisions.get(cluster.desired)?.record.stepWeight ?? 0;
     const decision = cluster.pass(how);
     const after = cluster.route.canaryWeight;
     if (after > before) {
+      if (isPaused) expect(after, 'raised while paused').to.be.at.most(held);
       expect(decision.phase, 'who raises is not rolling back').to.equal('Progressing');
       const isSame = cluster.route.mark?.revision === mark?.revision;
       const isNewer = (cluster.route.mark?.attempt ?? 0) > (mark?.attempt ?? 0);
