@@ -17,12 +17,14 @@ import type { EventRecorder } from '../kube/events.ts';
 import { createElection, defaultLeaseTimes, onlyWhileLeading } from '../kube/lease.ts';
 import type { Election } from '../kube/lease.ts';
 import type { EventPort } from '../kube/port.ts';
+import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
 import type { KubeClient } from '../kube/transport.ts';
 import { createWrites } from '../kube/writes.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import { systemClock } from '../runtime/clock.ts';
+import type { Cancel } from '../runtime/clock.ts';
 import { fullCollection, giveMemoryBack } from '../runtime/freedMemory.ts';
 import type { Log, LogLevel } from '../runtime/log.ts';
 import { installShutdown } from '../runtime/shutdown.ts';
@@ -194,7 +196,8 @@ async function run(flags: Flags): Promise<void> {
       served: routeKinds,
     });
   }
-  const watch = createClusterWatch({ client, clock, random, log, onChange, routeKinds });
+  const strings = new SharedStrings();
+  const watch = createClusterWatch({ client, clock, random, log, onChange, strings, routeKinds });
   poller.onInteresting((key, { urgent }) => onChange(key, urgent));
   const recorder = createEventRecorder({ client, clock, log, reportingInstance: hostname() });
   const reconciler = createRooms({ client, watch, poller, recorder, metrics, log });
@@ -204,11 +207,7 @@ async function run(flags: Flags): Promise<void> {
   const ready = (): readonly string[] => watch.unsynced();
   const { host, port } = flags;
   const health = await startHealthServer({ host, port, ready, metrics, log });
-  const stopGiving = giveMemoryBack({
-    clock,
-    resident: () => process.memoryUsage.rss(),
-    collect: fullCollection(),
-  });
+  const stopGiving = giveBack(strings);
   installShutdown({
     process,
     clock,
@@ -234,6 +233,15 @@ async function run(flags: Flags): Promise<void> {
   if (!ledAtOnce) await watch.relist();
   poller.start();
   queue.run(createHandler(reconciler, queue, metrics));
+}
+
+function giveBack(strings: SharedStrings): Cancel {
+  const collectAll = fullCollection();
+  const collect = (): void => {
+    strings.clear();
+    collectAll();
+  };
+  return giveMemoryBack({ clock, resident: () => process.memoryUsage.rss(), collect });
 }
 
 interface Rooms {

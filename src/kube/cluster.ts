@@ -10,6 +10,7 @@ import { createReflector } from './reflector.ts';
 import type { Reflector } from './reflector.ts';
 import * as resources from './resources.ts';
 import type { GroupVersionResource, KubeObject } from './resources.ts';
+import type { SharedStrings } from './sharedStrings.ts';
 import { ownerUids, Store } from './store.ts';
 import * as trim from './trim.ts';
 import type { Indexer } from './store.ts';
@@ -32,6 +33,8 @@ export interface ClusterOptions {
   readonly log: Log;
   /** Called with the key of each object that a change concerns; urgent when a pod has failed. */
   readonly onChange: (key: string, urgent: boolean) => void;
+  /** The texts of all caches. */
+  readonly strings: SharedStrings;
   /** The kinds of routes that the API server serves; the others are not watched. */
   readonly routeKinds: readonly RouteKind[];
 }
@@ -76,7 +79,7 @@ export async function servedRouteKinds(client: Pick<KubeClient, 'request'>): Pro
 }
 
 export function createClusterWatch(options: ClusterOptions): ClusterWatch {
-  const stores = createStores(options.log);
+  const stores = createStores(options.log, options.strings);
   const cache = createCache(stores);
   subscribeAll(stores, options.onChange);
   const watch = <T extends KubeObject, I extends string>(
@@ -116,14 +119,14 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
   };
 }
 
-function createStores(log: Log): ClusterStores {
+function createStores(log: Log, strings: SharedStrings): ClusterStores {
   const onListenerError = (error: unknown): void =>
     log('error', 'a listener of a cache failed', { error: String(error) });
   const uid = (object: KubeObject): string[] => [object.metadata.uid];
   const store = <T extends KubeObject, I extends string = never>(
     keep: (object: T) => T,
     indexers: Readonly<Record<I, Indexer<T>>>,
-  ): Store<T, I> => new Store<T, I>({ keep, indexers, onListenerError });
+  ): Store<T, I> => new Store<T, I>({ keep, indexers, strings, onListenerError });
   return {
     deployments: store(trim.trimDeployment, { uid, route: routesOf }),
     replicaSets: store(trim.trimReplicaSet, { owner: ownerUids, uid }),

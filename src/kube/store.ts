@@ -1,6 +1,7 @@
 // The objects of one resource as last seen, by key and by index. It is fed by a reflector and by
 // the answers to the operator's own writes, and never steps behind either. It sends nothing.
 import { objectKey, parseResourceVersion, type KubeObject, type ObjectMeta } from './resources.ts';
+import { SharedStrings } from './sharedStrings.ts';
 
 /** One change of the store. `current` is missing after a deletion, `old` before a first sight. */
 export interface StoreChange<T> {
@@ -20,6 +21,8 @@ export interface StoreOptions<T, I extends string> {
   /** What is kept of an object; all but managedFields when left out. */
   readonly keep?: (object: T) => T;
   readonly indexers?: Readonly<Record<I, Indexer<T>>>;
+  /** Shared with other stores, whose objects have many texts in common; its own when left out. */
+  readonly strings?: SharedStrings;
   /** Told of a listener's exception; the other listeners are called all the same. */
   readonly onListenerError: (error: unknown) => void;
 }
@@ -40,12 +43,14 @@ export class Store<T extends KubeObject, I extends string = never> {
   readonly #listeners = new Set<StoreListener<T>>();
   readonly #onListenerError: (error: unknown) => void;
   readonly #keep: (object: T) => T;
+  readonly #strings: SharedStrings;
   /** Everything the server did up to here has been seen, by a list or in a watch. */
   #seenVersion = 0n;
 
   constructor(options: StoreOptions<T, I>) {
     this.#onListenerError = options.onListenerError;
     this.#keep = options.keep ?? withoutManagers;
+    this.#strings = options.strings ?? new SharedStrings();
     this.#indexers = new Map(Object.entries(options.indexers ?? {}) as [I, Indexer<T>][]);
     for (const name of this.#indexers.keys()) this.#indexes.set(name, new Map());
   }
@@ -138,7 +143,7 @@ export class Store<T extends KubeObject, I extends string = never> {
       const version = parseResourceVersion(object.metadata.resourceVersion);
       const old = this.#entries.get(key);
       if (old !== undefined && !historyPutBack && version <= old.version) continue;
-      this.#set(key, { object: deepFreeze(this.#keep(object)), version });
+      this.#set(key, { object: settle(this.#keep(object), this.#strings), version });
       changes.push({ key, old: old?.object, current: this.#entries.get(key)?.object });
     }
     for (const [key, old] of this.#entries) {
@@ -156,7 +161,7 @@ export class Store<T extends KubeObject, I extends string = never> {
   #put(object: T, version: bigint): void {
     const key = objectKey(object);
     const old = this.#entries.get(key)?.object;
-    const current = deepFreeze(this.#keep(object));
+    const current = settle(this.#keep(object), this.#strings);
     this.#set(key, { object: current, version });
     this.#tell({ key, old, current });
   }
@@ -221,10 +226,14 @@ function withoutManagers<T extends KubeObject>(object: T): T {
   return { ...object, metadata: kept };
 }
 
-function deepFreeze<V>(value: V): V {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const inner of Object.values(value)) deepFreeze(inner);
+/** Freezes the object and all that is in it, with one copy of each text. */
+function settle<V>(value: V, strings: SharedStrings): V {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  const fields = value as Record<string, unknown>;
+  for (const name of Object.keys(fields)) {
+    const inner = fields[name];
+    if (typeof inner === 'string') fields[name] = strings.of(inner);
+    else settle(inner, strings);
   }
-  return value;
+  return Object.freeze(value);
 }

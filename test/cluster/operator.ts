@@ -59,7 +59,7 @@ export const operatorAccount = 'x0tta-system/x0tta';
 const root = resolve(import.meta.dirname, '..', '..');
 const bundle = join(root, 'dist', 'operator.mjs');
 /** As the README starts it (docs/decisions/0011-memory-is-given-back.md). */
-const nodeFlags = ['--max-semi-space-size=2', '--no-allocation-site-pretenuring'];
+const nodeFlags = ['--max-semi-space-size=1', '--no-allocation-site-pretenuring'];
 const nodeEnv = {
   MALLOC_ARENA_MAX: '1',
   MALLOC_MMAP_THRESHOLD_: '32768',

@@ -242,7 +242,10 @@ class Run {
 }
 
 for (const router of ['a router', 'pod counts'] as const) {
-  describe(`the loop with ${router}`, () => {
+  describe(`the loop with ${router}`, function () {
+    // Thousands of random passes are slow on a machine with other work; none of them waits.
+    this.timeout(120_000);
+
     it('never gives weight to what was rejected, wherever it dies', () => {
       fc.assert(
         fc.property(fc.array(event, { maxLength: 80 }), (events) => {

@@ -31,6 +31,34 @@ function setUp() {
 }
 
 describe('store', () => {
+  it('keeps what it is given, whatever texts its objects have in common', () => {
+    const values = fc.letrec((tie) => ({
+      value: fc.oneof(
+        fc.string(),
+        fc.constantFrom('a', 'x'.repeat(200), '__proto__'),
+        fc.integer(),
+        fc.constant(null),
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(
+          fc.string().filter((name) => name !== '__proto__'),
+          tie('value'),
+          { maxKeys: 3 },
+        ),
+      ),
+    })).value;
+    fc.assert(
+      fc.property(fc.array(values, { maxLength: 5 }), (specs) => {
+        const { store } = setUp();
+        const objects = specs.map((spec, i) => ({ ...thing(`t${i}`, i + 1), spec }));
+        const copies = structuredClone(objects) as unknown[];
+        store.replace(objects as unknown as Thing[], '100');
+        const kept = store.list().toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+        expect(kept).to.deep.equal(copies);
+        expect(kept.every((object) => Object.isFrozen(object.metadata))).to.equal(true);
+      }),
+    );
+  });
+
   it('never steps behind an own write', () => {
     const { store, versionOf, heard } = setUp();
     store.replace([thing('a', 5)], '7');

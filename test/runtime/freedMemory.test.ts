@@ -17,7 +17,7 @@ describe('memory that is free', () => {
     const cancel = giveMemoryBack({ clock, resident: () => bytes, collect });
     await clock.advance(180_000);
     expect(collectedAt).to.deep.equal([60_000]);
-    bytes = 140 * mebibyte;
+    bytes = 109 * mebibyte;
     await clock.advance(60_000);
     expect(collectedAt).to.deep.equal([60_000, 240_000]);
     cancel();
