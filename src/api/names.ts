@@ -29,6 +29,7 @@ export const ATTEMPT_START_ANNOTATION = 'x0tta.io/attempt-start';
 export const STEP_ANNOTATION = 'x0tta.io/step';
 export const STEP_INTENT_ANNOTATION = 'x0tta.io/step-intent';
 export const STEP_START_ANNOTATION = 'x0tta.io/step-start';
+export const STEP_INTENT_WEIGHT_ANNOTATION = 'x0tta.io/step-intent-weight';
 export const STEP_WEIGHT_ANNOTATION = 'x0tta.io/step-weight';
 export const DRAINING_SINCE_ANNOTATION = 'x0tta.io/draining-since';
 export const DOWN_SINCE_ANNOTATION = 'x0tta.io/down-since';
@@ -110,6 +111,11 @@ export const WRITTEN_NAMES: readonly WrittenName[] = [
     STEP_INTENT_ANNOTATION,
     'ReplicaSet',
     'Since when the step lacks pods; the progress deadline counts from here.',
+  ),
+  annotation(
+    STEP_INTENT_WEIGHT_ANNOTATION,
+    'ReplicaSet',
+    'Weight that the step was to give when it was decided.',
   ),
   annotation(
     STEP_START_ANNOTATION,

@@ -1,8 +1,7 @@
 // The checks that give traffic, in the order of a rollout: the ReplicaSet, its pods, its service,
 // the weight, the word of the router. Each waits for what comes before it; stepEnd.ts goes on.
 import type { Check, Finding } from './decision.ts';
-import { leastWeight, lower, takeWeight } from './lowering.ts';
-import type { RolloutMark } from './model.ts';
+import { leastWeight, lower } from './lowering.ts';
 import { judgePods, whyNot } from './podHealth.ts';
 import { duringRollout, otherWriterOf, stepName, write } from './rollout.ts';
 import { endpointsHold } from './settle.ts';
@@ -134,7 +133,7 @@ export const weightIsNotTheSteps: Check = duringRollout((s, { canary, step }) =>
   const differs = shares.some((share) => share !== step.weight);
   if (!differs && s.routes.every((route) => sameMark(route.mark, mark))) return null;
   const raises = shares.some((share) => share < step.weight);
-  if (!raises && leastWeight(s) > step.weight) return stableCantCarry(s, step, mark);
+  if (!raises && leastWeight(s) > step.weight) return stableCantCarry(s, step);
   const forbidden = raises ? raiseIsForbidden(s, canary, step) : null;
   if (forbidden !== null) return forbidden;
   const overwritten = canary.record.stepStartMs !== null;
@@ -170,15 +169,15 @@ export const weightIsNotTheSteps: Check = duringRollout((s, { canary, step }) =>
   };
 });
 
-/** The weight falls as far as stable's pods can carry what it loses. */
-function stableCantCarry(s: Situation, step: RunningStep, mark: RolloutMark): Finding {
+/** It fell as far as stable's pods can carry what it loses: weightIsTooHigh goes on with it. */
+function stableCantCarry(s: Situation, step: RunningStep): Finding {
   return {
     phase: 'Progressing',
-    reason: 'WeightsOverwritten',
+    reason: 'WaitingForPods',
     message:
       `The canary keeps ${leastWeight(s)} %, more than ${stepName(step, s)} gives it, until ` +
       `stable has the pods to carry them.`,
-    commands: takeWeight(s, mark),
+    commands: [],
   };
 }
 

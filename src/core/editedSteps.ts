@@ -2,25 +2,27 @@
 // weight that it began with, so that no edit skips them.
 import type { Policy } from '../api/defaults.ts';
 import { duringRollout, stepName, write } from './rollout.ts';
-import { runningStep } from './situation.ts';
+import { runningStep, stepBegins } from './situation.ts';
 
 /** The running step gives another weight than it began with: it begins anew, before any raise. */
 export const stepWasEdited = duringRollout((s, { canary, step }) => {
-  const { step: number, stepStartMs, stepWeight, approvedStep } = canary.record;
-  if (stepStartMs === null || stepWeight === null || stepWeight === step.weight) return null;
-  const next = runningStep(s.policy, stepAfterEdit(s.policy, number, stepWeight));
-  const begins = next.weight !== stepWeight;
+  const { step: number, stepStartMs, stepWeight, decidedWeight, approvedStep } = canary.record;
+  // Before the router has accepted it, a step is what it was decided to be.
+  const began = stepStartMs === null ? decidedWeight : stepWeight;
+  if (began === null || began === step.weight) return null;
+  const next = stepAfterEdit(s.policy, number, stepWeight ?? 0);
+  const { weight } = runningStep(s.policy, next);
+  const begins = stepStartMs === null || weight !== stepWeight;
   return {
     phase: 'Progressing',
     reason: 'StepStarted',
     message:
-      `The steps were edited while one gave the canary ${stepWeight} %; ` +
-      `${stepName(next, s)} ${begins ? 'begins' : 'goes on'}.`,
+      `The steps were edited while one was to give the canary ${began} %; ` +
+      `${stepName(runningStep(s.policy, next), s)} ${begins ? 'begins' : 'goes on'}.`,
     commands: [
       write(canary, {
-        step: next.number,
-        ...(begins ? { stepDecidedMs: s.obs.nowMs, stepStartMs: null } : {}),
-        approvedStep: Math.min(approvedStep, next.number - 1),
+        ...(begins ? stepBegins(s.policy, next, s.obs.nowMs) : { step: next }),
+        approvedStep: Math.min(approvedStep, next - 1),
       }),
     ],
   };

@@ -60,6 +60,8 @@ export interface RevisionRecord {
   readonly stepDecidedMs: TimeMs | null;
   /** When the router accepted the step's weight: the hold counts from here. */
   readonly stepStartMs: TimeMs | null;
+  /** The weight that the step was to give when it was decided; null before the first. */
+  readonly decidedWeight: number | null;
   /** The newest weight that the router accepted, with its hold's start; null before the first. */
   readonly stepWeight: number | null;
   readonly rejected: boolean;

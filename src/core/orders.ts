@@ -6,7 +6,7 @@ import type { Check, Finding } from './decision.ts';
 import type { Command, RevisionRecord, RevisionView } from './model.ts';
 import { write, writeAnyway } from './rollout.ts';
 import type { Situation } from './situation.ts';
-import { rejectedAttempt } from './situation.ts';
+import { rejectedAttempt, stepBegins } from './situation.ts';
 import { beginAttempt } from './takeAway.ts';
 import { rfc3339 } from './text.ts';
 
@@ -81,6 +81,10 @@ export const actionWasAccepted: Check = (s) => {
     const why = `revision ${action.revision ?? ''} is not on its way any more`;
     return progressing(why, [], { ...action, result: 'Refused', message: why });
   }
+  const { stepStartMs, stepWeight } = canary.record;
+  // Without any traffic there never is evidence: the first weight comes first.
+  const hadNoWeight = stepStartMs === null && stepWeight === null;
+  if (action.action === 'promote' && hadNoWeight) return null;
   const record = action.action === 'promote' ? lastStep(s, canary) : approval(canary, step.number);
   return progressing(message, record === null ? [] : [write(canary, record)], done);
 };
@@ -88,7 +92,7 @@ export const actionWasAccepted: Check = (s) => {
 function lastStep(s: Situation, { record }: RevisionView): Partial<RevisionRecord> | null {
   const step = s.policy.steps.length + 1;
   if (record.step >= step) return null;
-  return { step, stepDecidedMs: s.obs.nowMs, stepStartMs: null };
+  return stepBegins(s.policy, step, s.obs.nowMs);
 }
 
 function approval({ record }: RevisionView, step: number): Partial<RevisionRecord> | null {

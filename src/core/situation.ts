@@ -4,7 +4,8 @@ import type { Policy, PolicyStep } from '../api/defaults.ts';
 import type { Incident } from '../api/schema.ts';
 import { judgeSignals } from './judgement.ts';
 import type { SignalJudgement } from './judgement.ts';
-import type { Observation, RevisionView, RolloutMark, RouteView } from './model.ts';
+import type { Observation, RevisionRecord, RevisionView, RolloutMark } from './model.ts';
+import type { RouteView, TimeMs } from './model.ts';
 
 export interface RunningStep extends PolicyStep {
   readonly number: number;
@@ -132,6 +133,12 @@ export function runningStep(policy: Policy, number: number): RunningStep {
     number: policy.steps.length + 1,
     final: true,
   };
+}
+
+/** What is written down when a step begins, before anything of it is done. */
+export function stepBegins(policy: Policy, step: number, nowMs: TimeMs): Partial<RevisionRecord> {
+  const decidedWeight = runningStep(policy, step).weight;
+  return { step, decidedWeight, stepDecidedMs: nowMs, stepStartMs: null };
 }
 
 /** Pods that a share of the traffic needs: ceil(replicas x weight / 100), at least 1. */

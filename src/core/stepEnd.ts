@@ -8,6 +8,7 @@ import { isCritical } from './judgement.ts';
 import type { SignalJudgement } from './judgement.ts';
 import type { Command, RevisionView } from './model.ts';
 import { duringRollout, stepName, write, writeAnyway } from './rollout.ts';
+import { stepBegins } from './situation.ts';
 import type { RunningStep, Situation } from './situation.ts';
 import { rfc3339 } from './text.ts';
 
@@ -171,13 +172,7 @@ export const stepPasses: Check = duringRollout((s, { canary, stable, step }) => 
     phase: 'Progressing',
     reason: 'StepStarted',
     message: `${stepName(step, s)} has passed.`,
-    commands: [
-      write(canary, {
-        step: step.number + 1,
-        stepDecidedMs: s.obs.nowMs,
-        stepStartMs: null,
-      }),
-    ],
+    commands: [write(canary, stepBegins(s.policy, step.number + 1, s.obs.nowMs))],
   };
 });
 

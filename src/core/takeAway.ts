@@ -9,6 +9,7 @@ import { completeStable, leastWeight, lower, mostWeight, takeWeight } from './lo
 import type { Command, RevisionView, RolloutMark, RouteView } from './model.ts';
 import { rollBackPods, stableCarries, takePodsBack } from './podShares.ts';
 import { duringRollout, otherWriterOf, writeAnyway } from './rollout.ts';
+import type { Rollout } from './rollout.ts';
 import type { Situation } from './situation.ts';
 import {
   carriedBy,
@@ -19,6 +20,7 @@ import {
   markOf,
   rejectedAttempt,
   sameMark,
+  stepBegins,
 } from './situation.ts';
 import { rfc3339 } from './text.ts';
 import { absenceHeld, limitHeld, podsFailed } from './verdicts.ts';
@@ -85,9 +87,7 @@ export function beginAttempt(s: Situation, last: number): Partial<RevisionView['
     attempt: last + 1,
     attemptBegunMs: s.obs.nowMs,
     attemptStartMs: null,
-    step: 1,
-    stepDecidedMs: s.obs.nowMs,
-    stepStartMs: null,
+    ...stepBegins(s.policy, 1, s.obs.nowMs),
     stepWeight: null,
     rejected: false,
     incident: null,
@@ -204,16 +204,29 @@ export const weightIsTooHigh: Check = duringRollout((s, rollout) => {
   const most = Math.max(mostWeight(s, rollout), leastWeight(s));
   if (s.routes.every((route) => carriedBy(route) <= most)) return null;
   const { canary } = rollout;
-  const wasGiven = s.carried <= (canary.record.stepWeight ?? 0);
-  return {
-    phase: 'Progressing',
-    reason: wasGiven ? 'StepStarted' : 'WeightsOverwritten',
-    message: wasGiven
-      ? `The steps were edited to less; the canary's weight falls to ${most} %.`
-      : `A route gave the canary more than its ${most} %${otherWriterOf(s.routes)}; it is lowered.`,
-    commands: [lower(most, markOf(s.obs, canary), 'none', null), ...completeStable(s)],
-  };
+  const commands = [lower(most, markOf(s.obs, canary), 'none', null), ...completeStable(s)];
+  return { phase: 'Progressing', ...whyTooHigh(s, rollout, most), commands };
 });
+
+function whyTooHigh(
+  s: Situation,
+  { canary, step }: Rollout,
+  most: number,
+): Pick<Finding, 'reason' | 'message'> {
+  const { stepWeight, decidedWeight } = canary.record;
+  const given = Math.max(stepWeight ?? 0, decidedWeight ?? step.weight);
+  if (s.carried > given) {
+    const by = otherWriterOf(s.routes);
+    const message = `A route gave the canary more than its ${most} %${by}; it is lowered.`;
+    return { reason: 'WeightsOverwritten', message };
+  }
+  if (step.weight < given) {
+    const message = `The steps were edited to less; the canary's weight falls to ${most} %.`;
+    return { reason: 'StepStarted', message };
+  }
+  const message = `The canary's weight falls to ${most} % until its step has its pods.`;
+  return { reason: 'WaitingForPods', message };
+}
 
 function canaryServiceToStable(s: Situation): Command[] {
   if (s.stable === null || s.obs.canaryService?.owned !== true) return [];

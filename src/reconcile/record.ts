@@ -35,6 +35,7 @@ export function readRecord(annotations: Annotations = {}): RevisionRecord {
   const role = annotations[names.ROLE_ANNOTATION];
   const floor = annotations[names.STABLE_FLOOR_ANNOTATION];
   const weight = annotations[names.STEP_WEIGHT_ANNOTATION];
+  const decided = annotations[names.STEP_INTENT_WEIGHT_ANNOTATION];
   return {
     role: role === 'stable' || role === 'canary' ? role : null,
     attempt: count(annotations[names.ATTEMPT_ANNOTATION], 0),
@@ -43,6 +44,7 @@ export function readRecord(annotations: Annotations = {}): RevisionRecord {
     step: count(annotations[names.STEP_ANNOTATION], 0),
     stepDecidedMs: timeOf(annotations[names.STEP_INTENT_ANNOTATION]),
     stepStartMs: timeOf(annotations[names.STEP_START_ANNOTATION]),
+    decidedWeight: decided === undefined ? null : count(decided, 0),
     stepWeight: weight === undefined ? null : count(weight, 0),
     rejected: annotations[names.VERDICT_ANNOTATION] === 'rejected',
     incident: incidentOf(annotations[names.INCIDENT_ANNOTATION]),
@@ -69,6 +71,7 @@ const annotationOf: Readonly<Record<keyof RevisionRecord, string>> = {
   step: names.STEP_ANNOTATION,
   stepDecidedMs: names.STEP_INTENT_ANNOTATION,
   stepStartMs: names.STEP_START_ANNOTATION,
+  decidedWeight: names.STEP_INTENT_WEIGHT_ANNOTATION,
   stepWeight: names.STEP_WEIGHT_ANNOTATION,
   rejected: names.VERDICT_ANNOTATION,
   incident: names.INCIDENT_ANNOTATION,
@@ -89,6 +92,7 @@ const writers: Writers = {
   step: number,
   stepDecidedMs: time,
   stepStartMs: time,
+  decidedWeight: number,
   stepWeight: number,
   rejected: (rejected) => (rejected ? 'rejected' : 'none'),
   incident: (incident) => (incident === null ? null : JSON.stringify(incident)),

@@ -4,7 +4,7 @@ import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Absence, RawPoints } from '../core/evidence.ts';
 import type { RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
 import { askAll, isTooMuch } from './asking.ts';
-import type { AnswerOf, Answered, Answers } from './asking.ts';
+import type { AnswerOf, Answered, Answers, Question } from './asking.ts';
 import { absence } from './port.ts';
 import type { ServerSettings } from './port.ts';
 import type { Scope } from './queries.ts';
@@ -120,16 +120,8 @@ async function look(how: Look): Promise<Seen> {
   first.add(freshness);
   // Objects with the same policy share their signals.
   const signals = new Set<ResolvedSignal>();
-  const users = new Map<string, number>();
-  for (const subject of how.subjects) {
-    for (const signal of subject.signals) {
-      signals.add(signal);
-      if (signal.query !== null) users.set(signal.query, (users.get(signal.query) ?? 0) + 1);
-    }
-  }
-  for (const signal of signals) {
-    first.add({ ...plans(signal), isShared: (users.get(signal.query ?? '') ?? 0) > 1 });
-  }
+  for (const subject of how.subjects) for (const signal of subject.signals) signals.add(signal);
+  for (const signal of signals) first.add(plans(signal));
   const answers = await askAll(first.all);
   const native = new Questions(how);
   for (const [nth, { target, signals: own }] of how.subjects.entries()) {
@@ -155,14 +147,21 @@ async function look(how: Look): Promise<Seen> {
     const tables = new Set([...more.values()].flatMap((each) => [...each.values()]));
     for (const { rows: table } of tables) how.revisions.giveBack(table);
   };
-  return { atMs: how.atMs, evidenceOn: evidenceOf, tooMuch: tooMuchOf(more), release };
+  const tooMuch = tooMuchOf(more, new Map([...first.all, ...native.all]));
+  return { atMs: how.atMs, evidenceOn: evidenceOf, tooMuch, release };
 }
 
-function tooMuchOf(answers: Answers): Seen['tooMuch'] {
-  const all = [...answers.values()].flatMap((byNamespace) => [...byNamespace.values()]);
-  const refused = all.flatMap(({ answer }) => (answer.ok || !isTooMuch(answer) ? [] : [answer]));
-  if (refused.length === 0) return null;
-  return refused.some(({ absence: { reason } }) => reason === 'TimedOut') ? 'time' : 'size';
+/** A user's query is as large for one object as for many: asking about fewer is of no use to it. */
+function tooMuchOf(answers: Answers, questions: ReadonlyMap<string, Question>): Seen['tooMuch'] {
+  const reasons = [...questions].flatMap(([text, { canBeHalved }]) =>
+    canBeHalved
+      ? [...(answers.get(text)?.values() ?? [])].flatMap(({ answer }) =>
+          answer.ok || !isTooMuch(answer) ? [] : [answer.absence.reason],
+        )
+      : [],
+  );
+  if (reasons.length === 0) return null;
+  return reasons.includes('TimedOut') ? 'time' : 'size';
 }
 
 /** The numbers of a subject's revisions in the answers' tables. */

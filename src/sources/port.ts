@@ -4,6 +4,7 @@ import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Absence, AbsenceReason, EvidenceTarget } from '../core/evidence.ts';
 import type { RevisionEvidence } from '../core/evidence.ts';
 import type { Problem } from '../core/model.ts';
+import { cut } from '../core/text.ts';
 
 /** One series of an answer. Values may be NaN or infinite; an instant query gives one sample. */
 export interface MetricRow {
@@ -122,13 +123,7 @@ export interface EvidencePort {
   onInteresting(listener: InterestListener): void;
 }
 
-const longestMessageBytes = 1024;
-
-/** An absence, its message cut to 1 KiB. */
+/** An absence, its message cut to what a status may hold. */
 export function absence(kind: Absence['kind'], reason: AbsenceReason, message: string): Absence {
-  const bytes = Buffer.from(message);
-  if (bytes.length <= longestMessageBytes) return { kind, reason, message };
-  // The cut may split a character, which decodes to the three bytes of U+FFFD.
-  const cut = bytes.subarray(0, longestMessageBytes - 6).toString();
-  return { kind, reason, message: `${cut}…` };
+  return { kind, reason, message: cut(message) };
 }

@@ -30,6 +30,8 @@ const concurrency = 4;
 
 export class QueryChecks {
   readonly #declared = new Map<string, readonly Declared[]>();
+  /** Which objects have a query. */
+  readonly #askers = new Map<string, Set<string>>();
   readonly #tried = new Map<string, Tried>();
   #isStopped = false;
 
@@ -38,8 +40,11 @@ export class QueryChecks {
     const custom = signals.flatMap(({ name, query }) =>
       query === null ? [] : [{ signal: name, query }],
     );
-    if (custom.length === 0) this.#declared.delete(key);
-    else this.#declared.set(key, custom);
+    this.forget(key);
+    if (custom.length > 0) this.#declared.set(key, custom);
+    for (const { query } of custom) {
+      this.#askers.set(query, (this.#askers.get(query) ?? new Set()).add(key));
+    }
     return custom.flatMap(({ signal, query }) => {
       const outcome = this.#tried.get(query)?.outcome ?? null;
       if (outcome === null || outcome.kind === 'fine') return [];
@@ -49,7 +54,17 @@ export class QueryChecks {
   }
 
   forget(key: string): void {
+    for (const { query } of this.#declared.get(key) ?? []) {
+      const askers = this.#askers.get(query);
+      askers?.delete(key);
+      if (askers?.size === 0) this.#askers.delete(query);
+    }
     this.#declared.delete(key);
+  }
+
+  /** More than one object has it. */
+  isShared(query: string): boolean {
+    return (this.#askers.get(query)?.size ?? 0) > 1;
   }
 
   /** Ends `run` after the queries that are under way. */

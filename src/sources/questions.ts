@@ -23,6 +23,8 @@ export interface Subject {
 export interface Server {
   readonly source: MetricSource;
   readonly settings: ServerSettings;
+  /** Whether more than one object has a signal with this query of a user's. */
+  readonly isShared: (query: string) => boolean;
 }
 
 /** How the queries of one look are made and sent. */
@@ -108,12 +110,13 @@ export class Questions {
     this.#how = how;
   }
 
-  add(plan: Plan & { readonly isShared?: boolean } & Partial<Pick<Look, 'send'>>): void {
+  add(plan: Plan & Partial<Pick<Look, 'send'>>): void {
     const known = this.all.get(plan.text);
     const { revisions, subjects, scopeOf, send } = { ...this.#how, ...plan };
     // The same text may be asked for stable as well.
     const isWide = plan.isWide || known?.wanted.isWide === true;
     if (known?.wanted.isWide === isWide) return;
+    const { isShared } = this.#how.server;
     const namespaces = namespacesOf(subjects);
     const textFor = (some: readonly string[]): string => {
       if (!plan.isBuiltIn || some.length === namespaces.length) return plan.text;
@@ -123,7 +126,7 @@ export class Questions {
     this.all.set(plan.text, {
       namespaces,
       canBeHalved: plan.isBuiltIn,
-      wanted: { revisions, isUsers: !plan.isBuiltIn, isShared: plan.isShared === true, isWide },
+      wanted: { revisions, isUsers: !plan.isBuiltIn, isShared: isShared(plan.text), isWide },
       ask: (some, take) => send(textFor(some), take),
     });
   }

@@ -18,7 +18,7 @@ import { newlyWatched } from './watched.ts';
 import type { Watched } from './watched.ts';
 import { gridCeil, gridFloor } from './windows.ts';
 
-export interface ServerPollerOptions extends Server {
+export interface ServerPollerOptions extends Omit<Server, 'isShared'> {
   readonly clock: Clock;
   readonly log: Log;
   readonly intervalMs: number;
@@ -46,14 +46,14 @@ const slowShare = 0.1;
 export class ServerPoller {
   /** The queries of users, tried when they are new. */
   readonly checks = new QueryChecks();
-  readonly #options: ServerPollerOptions;
+  readonly #options: ServerPollerOptions & Server;
   /** The same server, which tells how long the queries of a poll take. */
   readonly #timed: Server;
   readonly #watched = new Map<string, Watched>();
   /** All of them with their names; null when that is to be made anew. */
   #fleet: { readonly subjects: readonly Watched[]; readonly revisions: Revisions } | null = null;
   /** The newest look at all of them. */
-  #lastOfFleet: { readonly seen: Seen; readonly revisions: Revisions } | null = null;
+  #lastOfFleet: Seen | null = null;
   /** One list for all objects whose signals are the same, by what they are. */
   readonly #signals = new Map<string, readonly ResolvedSignal[]>();
   readonly #due = new Set<Watched>();
@@ -78,14 +78,15 @@ export class ServerPoller {
     };
     const range: typeof source.range = (...asked) => source.range(...asked);
     const nowMs = (): number => source.nowMs();
-    this.#options = options;
-    this.#timed = { ...options, source: { instant: timed, range, nowMs } };
+    const isShared = (query: string): boolean => this.checks.isShared(query);
+    this.#options = { ...options, isShared };
+    this.#timed = { ...this.#options, source: { instant: timed, range, nowMs } };
   }
 
   watch(target: EvidenceTarget, all: readonly ResolvedSignal[]): void {
     const signals = this.#shared(all);
     const before = this.#watched.get(target.key);
-    this.#fleet = null;
+    if (before === undefined || !watching.sameNames(before, target)) this.#fleet = null;
     if (before !== undefined && watching.sameQuestion(before, target, signals)) {
       const atMs = before.seen?.by.atMs ?? 0;
       const wasDue = isDue(before, atMs);
@@ -214,9 +215,11 @@ export class ServerPoller {
     const { subjects, revisions } = this.#fleet;
     const seen = await lookAtFleet(this.#timed, subjects, atMs, revisions);
     await this.#judge(subjects, seen);
-    // Everybody has newer evidence now than that of the look before.
-    if (this.#lastOfFleet?.revisions === revisions) this.#lastOfFleet.seen.release();
-    this.#lastOfFleet = { seen, revisions };
+    const last = this.#lastOfFleet;
+    this.#lastOfFleet = seen;
+    // Everybody has newer evidence now, unless the server's clock was set back.
+    const isRead = [...this.#watched.values()].some((watched) => watched.seen?.by === last);
+    if (!isRead) last?.release();
   }
 
   /** The newest points of all; then the whole hold of those to whom it matters. */
@@ -233,12 +236,16 @@ export class ServerPoller {
 
   /** Those at the end of a step need a longer range than the rest, and are asked for apart. */
   async #lookCloser(subjects: readonly Watched[], atMs: number): Promise<void> {
-    const groups = Map.groupBy(subjects, (watched) => isDue(watched, atMs));
-    for (const group of groups.values()) {
+    // Nor does anybody wait for the queries of others.
+    const kindOf = (watched: Watched): string =>
+      `${isDue(watched, atMs)} ${watched.signals.some(({ query }) => query !== null)}`;
+    const lookAt = async (group: readonly Watched[]): Promise<void> => {
       for (let i = 0; i < group.length; i += togetherAtMost) {
         await this.#lookBackAt(group.slice(i, i + togetherAtMost), atMs, new Set());
       }
-    }
+    };
+    const groups = [...Map.groupBy(subjects, kindOf).values()];
+    await Promise.all(groups.map(lookAt));
   }
 
   /** Fewer at a time where the server can't answer about all; false when it takes too long. */

@@ -55,6 +55,16 @@ export function newlyWatched(target: EvidenceTarget, signals: readonly ResolvedS
   };
 }
 
+/** Rows name the revisions and the service. */
+export function sameNames({ target }: Watched, next: EvidenceTarget): boolean {
+  return (
+    target.namespace === next.namespace &&
+    target.service === next.service &&
+    target.canaryReplicaSet === next.canaryReplicaSet &&
+    target.stableReplicaSet === next.stableReplicaSet
+  );
+}
+
 /** A new step changes when to look, not what is asked. */
 export function sameQuestion(
   { target, signals }: Watched,

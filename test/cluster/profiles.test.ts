@@ -148,7 +148,7 @@ describe('a profile on a real Prometheus', function () {
     };
     await waitFor(`the signals of ${name}`, async () => {
       const atMs = Math.floor((Date.now() - 1_000) / 1000) * 1000;
-      const seen = await look({ source, settings }, [subject()], atMs);
+      const seen = await look({ source, settings, isShared: () => false }, [subject()], atMs);
       last = judgeSignals(signals, seen?.evidenceOn(0, subject()) ?? null, null);
       return wanted.every((signal) => typeof find(signal).latest?.value === 'number');
     });

@@ -67,6 +67,24 @@ describe('steps that are edited while one runs', () => {
     expect(cluster.route.canaryWeight).to.equal(90);
   });
 
+  it('skip nothing while the running one waits for its pods', () => {
+    const steps = (...weights: readonly number[]): object[] =>
+      weights.map((weight) => ({ weight, hold: '10s', approval: 'Required' as const }));
+    editTo(20, 40, 60);
+    healthy(12);
+    expect(cluster.route.canaryWeight).to.equal(40);
+    cluster.ready.set('b', 2);
+    healthy(12);
+    expect(cluster.record('b').step).to.equal(3);
+    cluster.spec = {
+      ...cluster.spec,
+      canary: { ...cluster.spec.canary, steps: steps(20, 80) as never },
+    };
+    cluster.ready.delete('b');
+    expect(weightsFor(25)).to.deep.equal([40, 80]);
+    expect(cluster.status?.phase).to.equal('AwaitingApproval');
+  });
+
   it('lead to no bake when the running one is gone, but to the last that is left', () => {
     healthy(14);
     expect(cluster.route.canaryWeight).to.equal(50);

@@ -33,6 +33,7 @@ const noRecord: RevisionRecord = {
   step: 0,
   stepDecidedMs: null,
   stepStartMs: null,
+  decidedWeight: null,
   stepWeight: null,
   rejected: false,
   incident: null,

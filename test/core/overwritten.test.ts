@@ -57,6 +57,20 @@ describe('a weight that another writer raised', () => {
     expect(cluster.route.canaryWeight).to.equal(50);
   });
 
+  it('is not what the operator gave itself, where pods went missing since', () => {
+    stepTwoWaits();
+    cluster.ready.clear();
+    cluster.routeAccepted = false;
+    cluster.settle();
+    expect(cluster.route.canaryWeight).to.equal(50);
+    cluster.ready.set('b', 1);
+    const pass = cluster.pass();
+    expect(pass).to.include({ check: 'weightIsTooHigh', reason: 'WaitingForPods' });
+    cluster.ready.clear();
+    cluster.settle();
+    expect(cluster.route.canaryWeight).to.equal(50);
+  });
+
   it('falls while the object is paused before the weight of a step', () => {
     stepTwoWaits();
     act('pause');

@@ -25,6 +25,7 @@ const record: fc.Arbitrary<RevisionRecord> = fc.record({
   step: fc.nat(20),
   stepDecidedMs: time,
   stepStartMs: time,
+  decidedWeight: fc.option(fc.nat(100)),
   stepWeight: fc.option(fc.nat(100)),
   rejected: fc.boolean(),
   incident: fc.constantFrom(incident, null),

@@ -20,6 +20,8 @@ export class FakeSource implements MetricSource {
   down = false;
   /** Their targets are gone: no newest sample, while rates go on for a while. */
   readonly unscraped = new Set<string>();
+  /** Rows of given texts, at whatever times they are asked for. */
+  readonly rows = new Map<string, readonly MetricRow[]>();
   /** Answers to given texts, instead of its own. */
   readonly refusals = new Map<string, MetricAnswer>();
   /** A range about more ReplicaSets (named as many7-b) is not answered in time. */
@@ -60,12 +62,17 @@ export class FakeSource implements MetricSource {
     const refusal = this.refusals.get(query);
     if (refusal !== undefined) return refusal;
     if (this.down) return { ok: false, absence: absence('unreachable', 'Refused', 'it is down') };
-    const rows = [...this.revisions].flatMap(([name, behaviour]) => {
+    const fixed = this.rows.get(query)?.map(({ labels, samples: [first] }) => ({
+      labels,
+      samples: times.map((timeMs) => [timeMs, first?.[1] ?? NaN] as const),
+    }));
+    const own = [...this.revisions].flatMap(([name, behaviour]) => {
       const [namespace = '', replicaSet = ''] = name.split('/');
       if (!query.includes(namespace)) return [];
       if (query.includes('timestamp') && this.unscraped.has(name)) return [];
       return rowsOf(query, times, { namespace, replicaSet, behaviour });
     });
+    const rows = fixed ?? own;
     for (const row of rows) take(row);
     return { ok: true, rowCount: rows.length };
   }

@@ -33,12 +33,14 @@ describe('the poller', () => {
   let clock: FakeClock;
   let source: FakeSource;
   let poller: Poller;
+  let offsetMs: number;
   let told: { readonly key: string; readonly urgent: boolean; readonly atMs: number }[];
   const signals = signalsOf('10s');
 
   beforeEach(() => {
     clock = new FakeClock();
-    source = new FakeSource(() => clock.nowMs());
+    offsetMs = 0;
+    source = new FakeSource(() => clock.nowMs() + offsetMs);
     poller = createPoller({
       servers: new Map([['main', { source, settings }]]),
       defaultServer: 'main',
@@ -198,6 +200,19 @@ describe('the poller', () => {
     expect(poller.read('mesh/many7')?.signals['errorRate']).to.nested.include({
       'absence.reason': 'TimedOut',
     });
+  });
+
+  it('keeps its evidence while the clock of the server is behind it', async () => {
+    source.revisions.set('mesh/shop-b', () => 0.02);
+    watch();
+    await clock.advance(4 * pollMs);
+    const before = poller.read('mesh/shop');
+    offsetMs = -60_000;
+    await clock.advance(4 * pollMs);
+    expect(before?.signals['errorRate']).to.have.property('state', 'known');
+    expect(poller.read('mesh/shop')).to.deep.equal(before);
+    await clock.advance(60_000);
+    expect(poller.read('mesh/shop')?.observedAtMs).to.be.above(before?.observedAtMs ?? 0);
   });
 
   it('tells of a held breach at its very moment, urgently', async () => {

@@ -17,7 +17,7 @@ describe('queries of users', () => {
   let clock: FakeClock;
   let source: FakeSource;
   let poller: Poller;
-  let told: { readonly key: string }[];
+  let told: { readonly key: string; readonly urgent: boolean }[];
 
   beforeEach(() => {
     clock = new FakeClock();
@@ -30,7 +30,7 @@ describe('queries of users', () => {
       log: () => undefined,
     });
     told = [];
-    poller.onInteresting((key) => told.push({ key }));
+    poller.onInteresting((key, { urgent }) => told.push({ key, urgent }));
     poller.start();
   });
 
@@ -40,6 +40,19 @@ describe('queries of users', () => {
     const critical = { above: '3' };
     const result = resolvePolicy(
       specWith({ signals: [{ name: 'queue', unit: 'count', query, critical }] }),
+    );
+    return result.kind === 'ok' ? result.policy.signals : [];
+  };
+  /** The built-in error rate first, and a query of the user's whose limit is 3. */
+  const signalsWith = (query: string, seconds: string): readonly ResolvedSignal[] => {
+    const rollback = { above: '10%', for: seconds };
+    const result = resolvePolicy(
+      specWith({
+        signals: [
+          { name: 'errorRate', rollback, minRequests: 20 },
+          { name: 'queue', unit: 'count', query, rollback: { above: '3', for: seconds } },
+        ],
+      }),
     );
     return result.kind === 'ok' ? result.policy.signals : [];
   };
@@ -108,6 +121,51 @@ describe('queries of users', () => {
     const stopped = poller.stop();
     await clock.advance(5_000);
     await stopped;
+  });
+
+  it('hold up no verdict on an object that has none', async () => {
+    const slow: FakeSource['range'] = async (query, ...asked) => {
+      if (!query.startsWith('slow_'))
+        return FakeSource.prototype.range.call(source, query, ...asked);
+      await new Promise<void>((resolve) => clock.setTimer(5_000, resolve));
+      return { ok: false, absence: absence('unreachable', 'TimedOut', query) };
+    };
+    source.range = slow;
+    const [errorRate] = signalsWith('slow_query', '10s');
+    if (errorRate === undefined) throw new Error('the first built-in signal is errorRate');
+    const users = signalsWith('slow_query', '10s').filter(({ query }) => query !== null);
+    const fromMs = clock.nowMs() + 20_000;
+    for (let i = 0; i < 20; i++) {
+      const key = `mesh/many${i}`;
+      const canaryReplicaSet = `many${i}-b`;
+      const canaryPods = [{ name: `many${i}-b-bbbbb`, readySinceMs: 0 }];
+      source.revisions.set(`mesh/many${i}-b`, (timeMs) => (timeMs >= fromMs ? 0.5 : 0));
+      const signals = i < 19 ? [errorRate] : [errorRate, ...users];
+      const attempt = { attemptStartMs: clock.nowMs(), stepStartMs: clock.nowMs() };
+      const own = { key, canaryReplicaSet, canaryPods, ...attempt };
+      poller.watch({ ...evidenceTarget, ...own }, signals);
+    }
+    await clock.advance(20_000 + 10_000 + 1_500);
+    const held = new Set(told.filter(({ urgent }) => urgent).map(({ key }) => key));
+    expect(held.size).to.be.at.least(19);
+    const stopped = poller.stop();
+    await clock.advance(30_000);
+    await stopped;
+  });
+
+  it('that several objects share have no row without a name, whoever is looked at', async () => {
+    source.rows.set('everywhere', [{ labels: {}, samples: [[0, 100]] }]);
+    const signals = signalsWith('everywhere', '10s');
+    for (const name of ['shop', 'other']) {
+      poller.checkQueries(`mesh/${name}`, null, signals);
+    }
+    source.revisions.set('mesh/shop-b', () => 0);
+    poller.watch({ ...evidenceTarget, attemptStartMs: clock.nowMs() - 600_000 }, signals);
+    await clock.advance(2 * pollMs);
+    expect(told.filter(({ urgent }) => urgent)).to.deep.equal([]);
+    poller.release('mesh/other');
+    await clock.advance(10 * pollMs);
+    expect(told.filter(({ urgent }) => urgent)).to.not.deep.equal([]);
   });
 
   it('forgets the queries of an object that is gone', async () => {
