@@ -53,3 +53,12 @@ export function breaching(cluster: FakeCluster, seconds: number, ratio = 0.3): v
     Array.from({ length: seconds + 1 }, () => ratio),
   );
 }
+
+/** Seconds of healthy evidence, with all the passes that they bring. */
+export function healthyFor(cluster: FakeCluster, seconds: number): void {
+  for (let second = 0; second < seconds; second++) {
+    cluster.nowMs += 1000;
+    breaching(cluster, 60, 0);
+    cluster.settle();
+  }
+}

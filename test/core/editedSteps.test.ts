@@ -1,18 +1,11 @@
 // Edits of the steps while a canary is on its way: no hold, approval or pause is skipped by one.
 import { expect } from 'chai';
-import { breaching, canaryInTraffic, spec } from './canary.ts';
+import { canaryInTraffic, healthyFor, spec } from './canary.ts';
 import { FakeCluster } from './fakeCluster.ts';
 
 let cluster: FakeCluster;
 
-/** Seconds of healthy evidence, with all the passes that they bring. */
-function healthy(seconds: number): void {
-  for (let second = 0; second < seconds; second++) {
-    cluster.nowMs += 1000;
-    breaching(cluster, 60, 0);
-    cluster.settle();
-  }
-}
+const healthy = (seconds: number): void => healthyFor(cluster, seconds);
 
 function editTo(...weights: readonly number[]): void {
   const steps = weights.map((weight) => ({ weight, hold: '10s' }));

@@ -2,18 +2,12 @@
 import { expect } from 'chai';
 import type { ActionVerb } from '../../src/api/actions.ts';
 import type { Spec } from '../../src/api/schema.ts';
-import { breaching, canaryInTraffic, spec } from './canary.ts';
+import { breaching, canaryInTraffic, healthyFor, spec } from './canary.ts';
 import { FakeCluster } from './fakeCluster.ts';
 
 let cluster: FakeCluster;
 
-function healthy(seconds: number): void {
-  for (let second = 0; second < seconds; second++) {
-    cluster.nowMs += 1000;
-    breaching(cluster, 60, 0);
-    cluster.settle();
-  }
-}
+const healthy = (seconds: number): void => healthyFor(cluster, seconds);
 
 function act(verb: ActionVerb): void {
   cluster.action = { kind: 'action', action: { verb, id: verb, revision: null } };

@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import type { ActionVerb } from '../../src/api/actions.ts';
 import type { LastAction } from '../../src/api/schema.ts';
-import { breaching, canaryInTraffic, spec } from './canary.ts';
+import { canaryInTraffic, healthyFor, spec } from './canary.ts';
 import { FakeCluster } from './fakeCluster.ts';
 
 let cluster: FakeCluster;
@@ -16,13 +16,7 @@ function answerTo(id: string): LastAction | undefined {
   return cluster.status?.lastActions?.find((action) => action.id === id);
 }
 
-function healthy(seconds: number): void {
-  for (let second = 0; second < seconds; second++) {
-    cluster.nowMs += 1000;
-    breaching(cluster, 60, 0);
-    cluster.settle();
-  }
-}
+const healthy = (seconds: number): void => healthyFor(cluster, seconds);
 
 function loseStatus(): void {
   cluster.status = undefined;

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import type { ActionVerb } from '../../src/api/actions.ts';
 import type { LastAction } from '../../src/api/schema.ts';
 import { decide } from '../../src/core/decide.ts';
-import { breaching, canaryInTraffic, spec } from './canary.ts';
+import { breaching, canaryInTraffic, healthyFor, spec } from './canary.ts';
 import type { SignalEvidence } from '../../src/core/evidence.ts';
 import { FakeCluster, knownEvidence } from './fakeCluster.ts';
 
@@ -18,14 +18,7 @@ function answerTo(id: string): LastAction | undefined {
   return cluster.status?.lastActions?.find((action) => action.id === id);
 }
 
-/** Seconds of healthy evidence, with all the passes that they bring. */
-function healthy(seconds: number): void {
-  for (let second = 0; second < seconds; second++) {
-    cluster.nowMs += 1000;
-    breaching(cluster, 60, 0);
-    cluster.settle();
-  }
-}
+const healthy = (seconds: number): void => healthyFor(cluster, seconds);
 
 describe('an approval', () => {
   beforeEach(() => {

@@ -8,6 +8,7 @@ import { expect } from 'chai';
 import type { AbsenceReason } from '../../src/core/evidence.ts';
 import { createPrometheus } from '../../src/sources/prometheus.ts';
 import type { MetricAnswer, MetricRow, MetricSource, TakeRow } from '../../src/sources/port.ts';
+import { serverSettings } from './settings.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -42,19 +43,7 @@ describe('the Prometheus client', () => {
 
   const source = (timeoutMs = 2_000): MetricSource =>
     createPrometheus({
-      settings: {
-        name: 'main',
-        url,
-        scrapeIntervalMs: 1_000,
-        lagMs: 1_000,
-        timeoutMs,
-        profile: 'http',
-        auth: null,
-        headers: {},
-        tls: { caFile: null, certFile: null, keyFile: null },
-        labels: {},
-        matchers: {},
-      },
+      settings: { ...serverSettings, url, timeoutMs },
       clock,
       onAnswer: (result) => heard.push(result),
     });
