@@ -8,7 +8,7 @@ import { say, startBench } from './bench.ts';
 import { measureRollbacks } from './rollbacks.ts';
 import { lineOf, pageOf } from './table.ts';
 import type { Row } from './table.ts';
-import { measureBurst, measureFleet, removeFleet } from './thousand.ts';
+import { measureBurst, measureFleet } from './thousand.ts';
 
 const page = join(import.meta.dirname, '..', 'docs', 'benchmarks.md');
 const wanted = process.env['PART'] ?? '';
@@ -35,7 +35,6 @@ async function fleet(count: number): Promise<readonly Row[]> {
       Number(process.env['WARM'] ?? (count === 1_000 ? 540 : 60)),
     );
     const burst = count === 1_000 ? await measureBurst(bench, measured.members) : [];
-    await removeFleet(bench, measured.members);
     await measured.operator.stop();
     return [...measured.rows, ...burst];
   } finally {

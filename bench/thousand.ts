@@ -114,24 +114,6 @@ export async function measureFleet(
   return { rows: [...rows, started], members, operator: next };
 }
 
-/** Takes the objects of a fleet away, and waits until their pods are gone. */
-export async function removeFleet(bench: Bench, members: readonly Member[]): Promise<void> {
-  const { client } = bench.cluster;
-  await forEach(members, (member) => client.delete(pathOf(member)));
-  const namespaces = new Set(members.map(({ namespace }) => namespace));
-  await waitFor(
-    'the fleet gone',
-    async () => {
-      for (const namespace of namespaces) {
-        if ((await client.list(`/api/v1/namespaces/${namespace}/pods`)).length > 0) return false;
-      }
-      return true;
-    },
-    600_000,
-  );
-  bench.exporter.revisions.clear();
-}
-
 /** Twenty of the fleet breach in the same second. */
 export async function measureBurst(
   bench: Bench,

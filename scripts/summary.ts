@@ -17,7 +17,7 @@ export interface TimedTest {
 }
 
 /**
- * Counts of tests, a sentence for each failure that is not a test's, and how long each test took.
+ * Counts of tests, a sentence for each failure, and how long each test took.
  */
 export interface Tally {
   readonly passed: number;
@@ -29,6 +29,10 @@ export interface Tally {
 
 // Mocha leaves the duration out for a test that never ran to an end.
 const testSchema = z.object({ fullTitle: z.string(), duration: z.number().optional() });
+const failureSchema = z.object({
+  fullTitle: z.string(),
+  err: z.object({ message: z.string().optional() }),
+});
 const reportSchema = z.object({
   stats: z.object({
     passes: z.int().min(0),
@@ -36,6 +40,7 @@ const reportSchema = z.object({
     pending: z.int().min(0),
   }),
   tests: z.array(testSchema),
+  failures: z.array(failureSchema),
 });
 
 type Report = z.infer<typeof reportSchema>;
@@ -55,11 +60,16 @@ export function tallyRun(run: SuiteRun): Tally {
   if (report === undefined) return failure(`${run.suite} left no readable report (${ending(run)})`);
   const { passes, failures, pending } = report.stats;
   const problem = problemOf(run, report);
+  const failedTests = report.failures.map(
+    ({ fullTitle, err }) => `${fullTitle}: ${firstLineOf(err.message ?? 'no message')}`,
+  );
   return {
     passed: passes,
     failed: failures + (problem === undefined ? 0 : 1),
     skipped: pending,
-    problems: problem === undefined ? [] : [`${run.suite} ${problem}`],
+    problems: [...failedTests, ...(problem === undefined ? [] : [problem])].map(
+      (text) => `${run.suite} ${text}`,
+    ),
     tests: report.tests.map((test) => ({
       title: `${run.suite}: ${test.fullTitle}`,
       durationMs: test.duration ?? 0,
@@ -121,6 +131,10 @@ function problemOf(run: SuiteRun, report: Report): string | undefined {
   if (run.signal !== null) return `crashed (${ending(run)})`;
   if (run.exitCode !== 0 && failures === 0) return `failed outside its tests (${ending(run)})`;
   return undefined;
+}
+
+function firstLineOf(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
 }
 
 function ending(run: SuiteRun): string {

@@ -62,7 +62,7 @@ const bundle = join(root, 'dist', 'operator.mjs');
 const nodeFlags = ['--max-semi-space-size=1', '--no-allocation-site-pretenuring'];
 const nodeEnv = {
   MALLOC_ARENA_MAX: '1',
-  MALLOC_MMAP_THRESHOLD_: '32768',
+  MALLOC_MMAP_THRESHOLD_: '8192',
   MALLOC_TRIM_THRESHOLD_: '65536',
 };
 const stopMs = 10_000;

@@ -18,7 +18,11 @@ import { runSuite, suitesOf } from '../../scripts/suites.ts';
 
 function report(passes: number, failures = 0, pending = 0): string {
   const tests = Array.from({ length: passes }, (_, i) => ({ fullTitle: `t${i}`, duration: i }));
-  return JSON.stringify({ stats: { passes, failures, pending }, tests });
+  const failed = Array.from({ length: failures }, (_, i) => ({
+    fullTitle: `f${i}`,
+    err: { message: 'expected 1 to equal 2\nat a place' },
+  }));
+  return JSON.stringify({ stats: { passes, failures, pending }, tests, failures: failed });
 }
 
 function run(change: Partial<SuiteRun>): SuiteRun {
@@ -62,11 +66,14 @@ describe('the closing line', () => {
     });
   }
 
-  it('names what failed outside the tests, and stays silent about the rest', () => {
+  it('names what failed, in the tests and outside them', () => {
     expect(tallyRun(run({ exitCode: 7 })).problems.join())
       .to.include('unit')
       .and.include('7');
-    expect(tallyRun(run({ exitCode: 2, report: report(3, 2) })).problems).to.deep.equal([]);
+    expect(tallyRun(run({ exitCode: 2, report: report(3, 2) })).problems).to.deep.equal([
+      'unit f0: expected 1 to equal 2',
+      'unit f1: expected 1 to equal 2',
+    ]);
   });
 
   it('is the sum of its parts', () => {

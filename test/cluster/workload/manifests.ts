@@ -83,7 +83,12 @@ export function sampleTemplate(options: SampleTemplateOptions): Readonly<Record<
           imagePullPolicy: 'Never',
           env: Object.entries(environment).map(([variable, value]) => ({ name: variable, value })),
           ports: [{ name: 'http', containerPort: PORT }],
-          readinessProbe: { httpGet: { path: '/health', port: PORT }, periodSeconds: 1 },
+          // On a full machine an answer may take a second, and the pod is no less ready.
+          readinessProbe: {
+            httpGet: { path: '/health', port: PORT },
+            periodSeconds: 1,
+            timeoutSeconds: 10,
+          },
           // The limit is well above what the sample needs, so that only MEMORY_MB_PER_SECOND meets
           // it.
           resources: {
