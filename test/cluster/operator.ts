@@ -76,11 +76,21 @@ export function operatorConfiguration({ prometheusUrl, profile }: Cluster): stri
   return JSON.stringify({ servers: [server], defaultServer: 'main', pollInterval: '1s' });
 }
 
+const installed = new WeakMap<Cluster, Promise<void>>();
+
 /**
- * Applies the resource definitions and deploy/ to a cluster, as a user would before starting the
- * operator. The Deployment is left out: the process that startOperator starts stands for it.
+ * Applies the resource definitions and deploy/ to a cluster, once, as a user would before starting
+ * the operator. The Deployment is left out: the process that startOperator starts stands for it.
  */
-export async function installOperator(cluster: Cluster): Promise<void> {
+function installOperator(cluster: Cluster): Promise<void> {
+  const known = installed.get(cluster);
+  if (known !== undefined) return known;
+  const installing = applyOperator(cluster);
+  installed.set(cluster, installing);
+  return installing;
+}
+
+async function applyOperator(cluster: Cluster): Promise<void> {
   const objects = [...objectsOf('crds'), ...objectsOf('deploy')];
   await cluster.apply(objects.filter(({ kind }) => kind !== 'Deployment'));
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
