@@ -13,6 +13,10 @@ function count(text: string | undefined, otherwise: number): number {
   return text !== undefined && Number.isInteger(value) && value >= 0 ? value : otherwise;
 }
 
+function countOrNull(text: string | undefined): number | null {
+  return text === undefined ? null : count(text, 0);
+}
+
 /** RFC 3339 as milliseconds since the epoch; null when absent or unreadable. */
 export function timeOf(text: string | undefined): TimeMs | null {
   const value = text === undefined ? Number.NaN : Date.parse(text);
@@ -33,9 +37,6 @@ function incidentOf(text: string | undefined): Incident | null {
 /** What a ReplicaSet's annotations say; what they do not say is null, 0 or false. */
 export function readRecord(annotations: Annotations = {}): RevisionRecord {
   const role = annotations[names.ROLE_ANNOTATION];
-  const floor = annotations[names.STABLE_FLOOR_ANNOTATION];
-  const weight = annotations[names.STEP_WEIGHT_ANNOTATION];
-  const decided = annotations[names.STEP_INTENT_WEIGHT_ANNOTATION];
   return {
     role: role === 'stable' || role === 'canary' ? role : null,
     attempt: count(annotations[names.ATTEMPT_ANNOTATION], 0),
@@ -44,13 +45,13 @@ export function readRecord(annotations: Annotations = {}): RevisionRecord {
     step: count(annotations[names.STEP_ANNOTATION], 0),
     stepDecidedMs: timeOf(annotations[names.STEP_INTENT_ANNOTATION]),
     stepStartMs: timeOf(annotations[names.STEP_START_ANNOTATION]),
-    decidedWeight: decided === undefined ? null : count(decided, 0),
-    stepWeight: weight === undefined ? null : count(weight, 0),
+    decidedWeight: countOrNull(annotations[names.STEP_INTENT_WEIGHT_ANNOTATION]),
+    stepWeight: countOrNull(annotations[names.STEP_WEIGHT_ANNOTATION]),
     rejected: annotations[names.VERDICT_ANNOTATION] === 'rejected',
     incident: incidentOf(annotations[names.INCIDENT_ANNOTATION]),
     drainingSinceMs: timeOf(annotations[names.DRAINING_SINCE_ANNOTATION]),
     downSinceMs: timeOf(annotations[names.DOWN_SINCE_ANNOTATION]),
-    stableFloor: floor === undefined ? null : count(floor, 0),
+    stableFloor: countOrNull(annotations[names.STABLE_FLOOR_ANNOTATION]),
     retriedBy: annotations[names.RETRIED_BY_ANNOTATION] ?? null,
     approvedStep: count(annotations[names.APPROVED_STEP_ANNOTATION], 0),
     pausedBy: annotations[names.PAUSED_BY_ANNOTATION] ?? null,

@@ -14,6 +14,7 @@ import { join, resolve } from 'node:path';
 import { request } from 'undici';
 import { parseAllDocuments } from 'yaml';
 import type { Cluster } from './cluster.ts';
+import { oncePerCluster } from './once.ts';
 import { freePorts } from './ports.ts';
 import { waitFor } from './process.ts';
 
@@ -76,25 +77,15 @@ export function operatorConfiguration({ prometheusUrl, profile }: Cluster): stri
   return JSON.stringify({ servers: [server], defaultServer: 'main', pollInterval: '1s' });
 }
 
-const installed = new WeakMap<Cluster, Promise<void>>();
-
 /**
  * Applies the resource definitions and deploy/ to a cluster, once, as a user would before starting
  * the operator. The Deployment is left out: the process that startOperator starts stands for it.
  */
-function installOperator(cluster: Cluster): Promise<void> {
-  const known = installed.get(cluster);
-  if (known !== undefined) return known;
-  const installing = applyOperator(cluster);
-  installed.set(cluster, installing);
-  return installing;
-}
-
-async function applyOperator(cluster: Cluster): Promise<void> {
+const installOperator = oncePerCluster(async (cluster) => {
   const objects = [...objectsOf('crds'), ...objectsOf('deploy')];
   await cluster.apply(objects.filter(({ kind }) => kind !== 'Deployment'));
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
-}
+});
 
 /**
  * Installs and starts the operator and waits until /readyz answers 200.
