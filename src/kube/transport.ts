@@ -1,6 +1,7 @@
 // Requests and watches to the API server as raw JSON, over one shared undici dispatcher with
 // kept-alive, bounded connections. It limits no rate and knows no resources; a request that met a
 // dead connection or a refused token is sent once more, everything else is its caller's to retry.
+import { createSecureContext } from 'node:tls';
 import { Agent, type Dispatcher } from 'undici';
 import type { Clock } from '../runtime/clock.ts';
 import type { Credentials, KubeConnection, TlsMaterial } from './config.ts';
@@ -216,14 +217,19 @@ class UndiciTransport implements KubeTransport {
     }
     const wanted = JSON.stringify(tls);
     if (this.#pool?.tls !== wanted) {
-      void this.#pool?.agent.close();
+      const before = this.#pool;
+      // It throws on certificates that are half written; the old ones stay until they are whole.
       this.#pool = { agent: createAgent(tls), tls: wanted };
+      void before?.agent.close();
     }
     return this.#pool.agent;
   }
 }
 
-/** Time is bounded by deadlines, so undici's own bounds are off, except that on connecting. */
+/**
+ * Time is bounded by deadlines, so undici's own bounds are off, except that on connecting. The
+ * certificates are read once, not for each connection.
+ */
 function createAgent(tls: TlsMaterial): Agent {
   return new Agent({
     connections: MAX_CONNECTIONS,
@@ -235,6 +241,7 @@ function createAgent(tls: TlsMaterial): Agent {
     bodyTimeout: 0,
     connect: {
       ...tls,
+      secureContext: createSecureContext(tls),
       timeout: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,

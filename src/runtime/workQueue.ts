@@ -173,11 +173,13 @@ class KeyedQueue implements WorkQueue {
   #pump(): void {
     if (this.#stopped) return;
     const nowMs = this.#clock.monotonicMs();
+    this.#cancelTimer();
     this.#ripen(nowMs);
-    for (const key of this.#urgent) {
-      if (this.#free() <= 0) break;
-      this.#start(key);
-    }
+    // One a turn of the event loop, so that what the first of a burst sends goes out before the
+    // last has been decided.
+    const [urgent] = this.#urgent;
+    if (urgent !== undefined && this.#free() > 0) this.#start(urgent);
+    if (this.#urgent.size > 0 && this.#free() > 0) return this.#pumpAfterMs(0);
     for (const key of this.#normal) {
       if (this.#freeForNormal() <= 0 || !this.#tokens.take(nowMs)) break;
       this.#processingNormal.add(key);
@@ -235,15 +237,17 @@ class KeyedQueue implements WorkQueue {
 
   /** One timer, for what comes first: the end of a delay, or a token that a key waits for. */
   #setTimer(nowMs: number): void {
-    this.#cancelTimer();
     const waitsMs: number[] = [];
     const due = this.#delayed.peek();
     if (due !== undefined) waitsMs.push(due.dueMs - nowMs);
     if (this.#normal.size > 0 && this.#freeForNormal() > 0) {
       waitsMs.push(this.#tokens.waitMs(nowMs));
     }
-    if (waitsMs.length === 0) return;
-    this.#cancelTimer = this.#clock.setTimer(Math.min(...waitsMs), () => this.#pump());
+    if (waitsMs.length > 0) this.#pumpAfterMs(Math.min(...waitsMs));
+  }
+
+  #pumpAfterMs(ms: number): void {
+    this.#cancelTimer = this.#clock.setTimer(ms, () => this.#pump());
   }
 }
 

@@ -1,6 +1,7 @@
 // Requests of the transport against a scripted HTTP server: connections, patches, errors, bounds.
 import { expect } from 'chai';
 import { getEventListeners } from 'node:events';
+import type { Credentials } from '../../src/kube/config.ts';
 import {
   isConflict,
   isExpired,
@@ -257,6 +258,23 @@ describe('transport', () => {
     const end = await locked.watch('/api/v1/pods', {}, () => {}, new AbortController().signal);
     expect(end.type).to.equal('failed');
     await locked.close();
+  });
+
+  it('fails while its certificates are half written, and goes on when they are whole', async () => {
+    const half = '-----BEGIN CERTIFICATE-----\nMIIB';
+    let cert: string | undefined;
+    const connection = connectionTo(server);
+    const credentials = (): Promise<Credentials> =>
+      Promise.resolve({ headers: {}, tls: cert === undefined ? {} : { cert } });
+    const other = transportTo(server, clock, { ...connection, credentials });
+    server.answer = (received) => reply(received, 200, { fine: true });
+    for (const each of [undefined, half, half, undefined]) {
+      cert = each;
+      const answer = other.request(GET);
+      if (each === undefined) expect(await answer).to.deep.equal({ fine: true });
+      else expect(await failure(answer)).to.include({ kind: 'retryable', reason: 'Network' });
+    }
+    await other.close();
   });
 
   it('ends a request whose caller gives it up', async () => {

@@ -89,23 +89,34 @@ describe('work queue', () => {
   });
 
   it('puts urgent keys before others that came first', async () => {
-    const { queue, handler, order } = setUp({ concurrency: 1, urgentConcurrency: 1 });
+    const { clock, queue, handler, order } = setUp({ concurrency: 1, urgentConcurrency: 1 });
     queue.add('a');
     queue.add('b');
     queue.add('c', { priority: 'urgent' });
     queue.add('b', { priority: 'urgent' });
     expect(queue.stats()).to.include({ urgentReady: 2, normalReady: 1 });
     queue.run(handler);
-    await settle();
+    await clock.advance(0);
     expect(order()).to.deep.equal(['c', 'b']);
   });
 
+  it('starts one urgent key a turn of the event loop, and the others before all else', async () => {
+    const { clock, queue, handler, order } = setUp({ concurrency: 2, urgentConcurrency: 2 });
+    queue.run(handler);
+    queue.add('a');
+    for (const key of ['b', 'c', 'd']) queue.add(key, { priority: 'urgent' });
+    await settle();
+    expect(order()).to.deep.equal(['b']);
+    await clock.advance(0);
+    expect(order()).to.deep.equal(['b', 'c', 'd', 'a']);
+  });
+
   it('does other work beside slow urgent passes, however many', async () => {
-    const { queue, handler, order } = setUp({ concurrency: 2, urgentConcurrency: 4 });
+    const { clock, queue, handler, order } = setUp({ concurrency: 2, urgentConcurrency: 4 });
     queue.run(handler);
     for (const key of ['a', 'b', 'c']) queue.add(key, { priority: 'urgent' });
     for (const key of ['d', 'e', 'f']) queue.add(key);
-    await settle();
+    await clock.advance(0);
     expect(order()).to.deep.equal(['a', 'b', 'c', 'd', 'e']);
   });
 
