@@ -12,6 +12,7 @@ import type { Incident } from '../src/api/schema.ts';
 import { startCluster } from '../test/cluster/cluster.ts';
 import { reachClusterFromHost } from '../test/cluster/hostAccess.ts';
 import type { Load } from '../test/cluster/load/generator.ts';
+import { UNKNOWN_VERSION } from '../test/cluster/load/report.ts';
 import type { LoadReport } from '../test/cluster/load/report.ts';
 import type { OperatorHandle } from '../test/cluster/operator.ts';
 import { app, Stage } from '../test/cluster/scenarios/stage.ts';
@@ -86,12 +87,13 @@ function showFigures({ stages }: Stopwatch, { versions }: LoadReport, incident: 
     ((Date.parse(to) - Date.parse(from)) / 1000).toFixed(1).padStart(8);
   console.log(`${between(startedAt, detectedAt)} s  from the first bad point to the verdict`);
   console.log(`${between(detectedAt, trafficRestoredAt)} s  from the verdict to the traffic moved`);
-  console.log('\nrequests by revision');
+  console.log('\nanswers by revision');
   for (const [version, { requests, byStatus, failures }] of Object.entries(versions)) {
     const outcomes = Object.entries({ ...byStatus, ...failures }).map(
       ([outcome, count]) => `${count} x ${outcome}`,
     );
-    console.log(`${String(requests).padStart(8)}    ${version}: ${outcomes.join(', ')}`);
+    const who = version === UNKNOWN_VERSION ? 'the gateway, for a pod that gave none' : version;
+    console.log(`${String(requests).padStart(8)}    ${who}: ${outcomes.join(', ')}`);
   }
 }
 

@@ -20,14 +20,7 @@ export const ACTIONS = {
 
 export type ActionVerb = keyof typeof ACTIONS;
 
-export const ACTION_VERBS = [
-  'promote',
-  'rollback',
-  'pause',
-  'resume',
-  'retry',
-  'approve',
-] as const satisfies readonly ActionVerb[];
+export const ACTION_VERBS = Object.keys(ACTIONS) as readonly ActionVerb[];
 
 /** What a person asks for. */
 export interface Action {

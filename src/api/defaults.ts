@@ -56,7 +56,6 @@ export interface Policy {
   readonly maxUnavailable: number;
   readonly drainDelaySeconds: number;
   readonly progressDeadlineSeconds: number;
-  readonly minReadySeconds: number;
   readonly revisionHistoryLimit: number;
   /** The built-in signals first, then the custom ones in the order of the spec. */
   readonly signals: readonly ResolvedSignal[];
@@ -100,7 +99,6 @@ export function resolvePolicy(spec: Spec): PolicyResult {
     maxUnavailable: podBudget(strategy.maxUnavailable, replicas, Math.floor),
     drainDelaySeconds: seconds(canary.drainDelay, 'spec.canary.drainDelay'),
     progressDeadlineSeconds: spec.progressDeadlineSeconds,
-    minReadySeconds: spec.minReadySeconds,
     revisionHistoryLimit: spec.revisionHistoryLimit,
     signals,
   };

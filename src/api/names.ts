@@ -110,7 +110,7 @@ export const WRITTEN_NAMES: readonly WrittenName[] = [
   annotation(
     STEP_INTENT_ANNOTATION,
     'ReplicaSet',
-    'Since when the step lacks pods; the progress deadline counts from here.',
+    'Since when it lacks pods; the progress deadline counts from here.',
   ),
   annotation(
     STEP_INTENT_WEIGHT_ANNOTATION,

@@ -18,7 +18,6 @@ export const REASONS = {
     "A service's endpoints do not hold the ready pods of its revision alone yet.",
   WaitingForRouter: 'The router has not accepted the weights yet.',
   Holding: "The step's hold has not passed yet.",
-  Draining: 'The old pods stay until the drain delay has passed.',
   Promoting: 'The canary has all the traffic and becomes stable.',
   Baking: 'The canary has all the traffic and is judged until the bake is over.',
   AwaitingApproval: 'The step waits for a person to approve it.',
@@ -35,12 +34,7 @@ export const REASONS = {
   RollingBack: 'Traffic is on its way back to stable.',
   RolledBack: 'Every route was read back with the canary at 0.',
   NotRolledBack: 'No verdict stands against the current template.',
-  RevisionRejected: 'The template is that of a rejected revision; a retry is needed.',
-  LimitHeld: 'A signal stayed beyond its rollback limit for its hold.',
-  AbsenceHeld: 'Evidence was absent for the hold and the object asks for a rollback then.',
-  PodsFailing: "The canary's pods fail: crash loop, restarts, image pull or out of memory.",
   ProgressDeadlineExceeded: 'The canary did not become available within its deadline.',
-  RollbackRequested: 'A person asked for the rollback.',
 
   // Actions
   ActionAccepted: 'An action was acknowledged.',
@@ -62,7 +56,6 @@ export const REASONS = {
   InvalidSpec: 'The spec cannot be carried out as written.',
   InvalidTemplate: 'The API server refuses the template, in its own words.',
   ReplicaSetConflict: 'A ReplicaSet of the name exists with another hash or owner.',
-  ReplicaSetFailing: 'A ReplicaSet cannot make its pods: quota, Pod Security or a webhook.',
   HoldShorterThanScrapeAllows: 'A hold is too short for the scrape interval to show it.',
   LimitAboveTopBucket: 'A latency limit lies above the highest finite bucket.',
   InvalidQuery: 'The metric server cannot carry out a query of the spec, in its own words.',

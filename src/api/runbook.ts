@@ -123,12 +123,15 @@ export const BUILT_IN_SIGNALS: Readonly<Record<BuiltInName, SignalDefaults>> = {
 
 /** Built-in signals that count requests of their own, and so may need a number of them. */
 export const COUNTED_SIGNALS: readonly BuiltInName[] = ['errorRate', 'latencyP95'];
-/** Built-in signals whose limits are below. */
-export const LOW_SIGNALS: readonly BuiltInName[] = ['availability', 'throughput'];
 /** Built-in signals that are not judged unless an object lists them. */
 export const LISTED_SIGNALS: readonly BuiltInName[] = ['throughput'];
 
 export const BUILT_IN_NAMES = Object.keys(BUILT_IN_SIGNALS) as readonly BuiltInName[];
+
+/** Built-in signals whose limits are below. */
+export const LOW_SIGNALS: readonly BuiltInName[] = BUILT_IN_NAMES.filter(
+  (name) => BUILT_IN_SIGNALS[name].direction === 'below',
+);
 
 export function isBuiltIn(name: string): name is BuiltInName {
   return Object.hasOwn(BUILT_IN_SIGNALS, name);

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import { API_VERSION, FIELD_MANAGER, KIND } from '../api/names.ts';
+import { FIELD_MANAGER } from '../api/names.ts';
 import { phaseSchema } from '../api/status.ts';
 import { createClusterWatch, servedRouteKinds } from '../kube/cluster.ts';
 import type { ClusterWatch } from '../kube/cluster.ts';
@@ -16,7 +16,6 @@ import { createEventRecorder } from '../kube/events.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { createElection, defaultLeaseTimes, onlyWhileLeading } from '../kube/lease.ts';
 import type { Election } from '../kube/lease.ts';
-import type { EventPort } from '../kube/port.ts';
 import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
 import type { KubeClient } from '../kube/transport.ts';
@@ -113,18 +112,6 @@ function createHandler(reconciler: Reconciler, queue: WorkQueue, metrics: Metric
   };
 }
 
-function eventPort(recorder: EventRecorder): EventPort {
-  return {
-    tell: ({ metadata }, event) => {
-      const { name, namespace, uid } = metadata;
-      recorder.record({
-        ...event,
-        regarding: { apiVersion: API_VERSION, kind: KIND, name, namespace, uid },
-      });
-    },
-  };
-}
-
 function countPhases({ stores }: ClusterWatch): Record<string, number> {
   const phases = Object.fromEntries(phaseSchema.options.map((phase) => [phase, 0]));
   for (const { status } of stores.deployments.list()) {
@@ -175,9 +162,7 @@ async function run(flags: Flags): Promise<void> {
   const log = createLog({ level: flags.level });
   const metrics = createMetrics();
   const configuration = parseConfiguration(readFileSync(flags.config, 'utf8'), flags.config);
-  const connection = loadConnection(
-    flags.kubeconfig === undefined ? {} : { kubeconfigPath: flags.kubeconfig },
-  );
+  const connection = loadConnection({ kubeconfigPath: flags.kubeconfig });
   const transport = createTransport({
     connection,
     clock,
@@ -261,7 +246,7 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
     traffic: createGatewayApi({ client, stores: stores.routes, clock }),
     evidence: poller,
     clock,
-    events: eventPort(recorder),
+    events: recorder,
     log,
     telling: {
       decided: (check) => metrics.countDecision(check),

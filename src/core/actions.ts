@@ -5,7 +5,7 @@ import type { LastAction } from '../api/schema.ts';
 import { isCritical } from './judgement.ts';
 import type { RevisionView } from './model.ts';
 import type { Situation } from './situation.ts';
-import { incidentOf, isRejected } from './situation.ts';
+import { awaitsApproval, incidentOf, isRejected } from './situation.ts';
 import { rfc3339 } from './text.ts';
 
 /** The action that may be carried out; null when there is none or its id was answered before. */
@@ -114,8 +114,7 @@ function answerAdvance(s: Situation, action: Action): LastAction {
     return refuse(`revision ${action.revision} is not the canary, ${canary.revision} is`);
   }
   if (action.verb === 'approve') {
-    const isAsked = step.needsApproval && canary.record.approvedStep < step.number;
-    if (!isAsked) return refuse('the running step needs no approval');
+    if (!awaitsApproval(canary, step)) return refuse('the running step needs no approval');
   } else {
     const breaching = s.signals.find(isCritical);
     if (breaching !== undefined) return refuse(`${breaching.signal.name} is ${breaching.level}`);

@@ -3,7 +3,7 @@
 import type { Check, Finding } from './decision.ts';
 import { leastWeight, lower } from './lowering.ts';
 import { judgePods, whyNot } from './podHealth.ts';
-import { duringRollout, otherWriterOf, stepName, write } from './rollout.ts';
+import { duringRollout, otherWriterOf, stepName, turnService, write } from './rollout.ts';
 import { endpointsHold } from './settle.ts';
 import type { RunningStep, Situation } from './situation.ts';
 import { markOf, rejectedAttempt, sameMark, sharesOf } from './situation.ts';
@@ -102,9 +102,7 @@ export const canaryServiceIsElsewhere: Check = duringRollout((s, { canary }) => 
     reason: 'WaitingForEndpoints',
     message: `The canary service turns to revision ${canary.revision}.`,
   } as const;
-  const { resourceVersion } = canaryService;
-  const { revision } = canary;
-  const select = { kind: 'applyService', role: 'canary', revision, resourceVersion } as const;
+  const select = turnService(s, 'canary', canary.revision);
   if (s.carried === 0) return { ...finding, commands: [select] };
   const mark = markOf(s.obs, canary);
   return {

@@ -5,9 +5,9 @@ import type { Check, Finding } from './decision.ts';
 import { incidentOfOrder, incidentWithoutRecord } from './incident.ts';
 import type { Command, RevisionView, TimeMs } from './model.ts';
 import { whyNot } from './podHealth.ts';
-import { writeAnyway } from './rollout.ts';
+import { turnService, writeAnyway } from './rollout.ts';
 import type { Situation } from './situation.ts';
-import { incidentId, incidentOf, isRejected } from './situation.ts';
+import { becomesStable, incidentId, incidentOf, isRejected } from './situation.ts';
 import { rfc3339 } from './text.ts';
 
 /** A person ordered it: the verdict is written before anything moves. */
@@ -54,7 +54,7 @@ export const stableIsRejected: Check = (s) => {
 
 /** A newer template waits no longer than this for the pods of a revision that comes back. */
 function deadlineOf({ policy }: Situation, { record }: RevisionView): TimeMs {
-  return (record.stepDecidedMs ?? Infinity) + policy.progressDeadlineSeconds * 1000;
+  return (record.podsMissingSinceMs ?? Infinity) + policy.progressDeadlineSeconds * 1000;
 }
 
 function bringBack(s: Situation, previous: RevisionView): Finding {
@@ -62,27 +62,27 @@ function bringBack(s: Situation, previous: RevisionView): Finding {
   const { revision } = previous;
   // A scale-down that was decided before fails after this write.
   if (previous.replicas < replicas || previous.record.drainingSinceMs !== null) {
-    const record = { drainingSinceMs: null, stepDecidedMs: s.obs.nowMs };
+    const record = { drainingSinceMs: null, podsMissingSinceMs: s.obs.nowMs };
     const ups = writeAnyway(previous, record, Math.max(previous.replicas, replicas));
     return finding(`Revision ${revision} comes back: its pods first.`, [ups]);
   }
   if (previous.available === 0 || 2 * previous.available < replicas) {
     const count = `${previous.available} of ${replicas} pods of revision ${revision}`;
-    const waits = finding(`${count} are available to come back${whyNot(previous)}.`, []);
+    const message = `${count} are available to come back${whyNot(previous)}.`;
+    if (previous.record.podsMissingSinceMs === null) {
+      return finding(message, [writeAnyway(previous, { podsMissingSinceMs: s.obs.nowMs })]);
+    }
     const dueMs = deadlineOf(s, previous);
-    return s.obs.nowMs < dueMs && dueMs < Infinity ? { ...waits, lookAgainAtMs: dueMs } : waits;
+    const waits = finding(message, []);
+    return s.obs.nowMs < dueMs ? { ...waits, lookAgainAtMs: dueMs } : waits;
   }
   return finding(`Revision ${revision} gets the traffic back.`, giveStable(s, previous));
 }
 
 /** With a router the selector of -stable is what moves the traffic. */
 function giveStable(s: Situation, previous: RevisionView): readonly Command[] {
-  const { stableService, nowMs } = s.obs;
-  const { revision } = previous;
-  const resourceVersion = stableService?.resourceVersion ?? null;
-  const role = writeAnyway(previous, { role: 'stable', promotedMs: nowMs });
-  if (!s.routed) return [role];
-  return [{ kind: 'applyService', role: 'stable', revision, resourceVersion }, role];
+  const role = writeAnyway(previous, becomesStable(s.obs.nowMs));
+  return s.routed ? [turnService(s, 'stable', previous.revision), role] : [role];
 }
 
 function finding(message: string, commands: readonly Command[]): Finding {

@@ -14,7 +14,7 @@ import * as orders from './orders.ts';
 import { podsAreNotTheSteps } from './podShares.ts';
 import * as settle from './settle.ts';
 import type { Situation } from './situation.ts';
-import { readSituation } from './situation.ts';
+import { awaitsApproval, readSituation } from './situation.ts';
 import * as stepEnd from './stepEnd.ts';
 import * as takeAway from './takeAway.ts';
 import { recordedIncidents } from './verdicts.ts';
@@ -131,6 +131,6 @@ function watchOf(s: Situation): EvidenceTarget | null {
     attemptStartMs: canary.record.attemptStartMs,
     stepStartMs: canary.record.stepStartMs,
     stepHoldSeconds: step.holdSeconds,
-    awaitsApproval: step.needsApproval && canary.record.approvedStep < step.number,
+    awaitsApproval: awaitsApproval(canary, step),
   };
 }

@@ -2,13 +2,14 @@
 // stable's role and size, notes of missing pods, the drain of revisions without traffic, the end of
 // ReplicaSets that nobody needs any more, and a pause that a verdict would hide.
 import { previousStable } from './actions.ts';
+import { serviceIsClaimed, userServiceIsMissing } from './blockers.ts';
 import type { Command, RevisionRecord, RevisionView, TimeMs } from './model.ts';
 import { orderedPause } from './orders.ts';
 import { stableCarries } from './podShares.ts';
 import { write } from './rollout.ts';
 import { missingServices } from './settle.ts';
 import type { Situation } from './situation.ts';
-import { podsForStable, podsForStep } from './situation.ts';
+import { becomesStable, podsForStable, podsForStep } from './situation.ts';
 
 export interface Housekeeping {
   readonly commands: readonly Command[];
@@ -47,10 +48,9 @@ function isActiveCanary(s: Situation, revision: RevisionView): boolean {
 
 /** A decision that comes before the check for it, as a standing verdict, hides no lost service. */
 function mendServices(s: Situation): readonly Command[] {
-  const { stableService, canaryService, userService } = s.obs;
-  const isClaimed = [stableService, canaryService].some((service) => service?.owned === false);
-  const canBeMade = userService !== null && userService !== 'missing';
-  return canBeMade && !isClaimed ? missingServices(s) : [];
+  const isBlocked = serviceIsClaimed(s) !== null || userServiceIsMissing(s) !== null;
+  // One that could not be read has no ports to give.
+  return isBlocked || s.obs.userService === null ? [] : missingServices(s);
 }
 
 function keepStable(s: Situation): Command[] {
@@ -60,7 +60,7 @@ function keepStable(s: Situation): Command[] {
   // A promotion that was cut short after the service has turned left no more than that.
   const isUnwritten = role !== 'stable' || promotedMs === null;
   const misnamed = isUnwritten || drainingSinceMs !== null;
-  const promoted = isUnwritten ? ({ role: 'stable', promotedMs: s.obs.nowMs } as const) : {};
+  const promoted = isUnwritten ? becomesStable(s.obs.nowMs) : {};
   const record = misnamed ? { ...promoted, drainingSinceMs: null } : {};
   // Without a router the steps themselves set how many pods stable has.
   const replicas = s.routed || !s.canaryActive ? podsForStable(s) : stable.replicas;
@@ -77,10 +77,12 @@ function noteMissingPods(s: Situation): Command[] {
 
 /** A step that had its pods has kept the deadline, whatever keeps its weight back. */
 function deadlineNote(s: Situation, canary: RevisionView): Partial<RevisionRecord> {
-  const { stepDecidedMs, stepStartMs } = canary.record;
+  const { podsMissingSinceMs, stepStartMs } = canary.record;
   if (s.step === null || stepStartMs !== null || !s.obs.stepsAreKnown) return {};
-  const lacks = canary.available < podsForStep(s, s.step);
-  return lacks === (stepDecidedMs !== null) ? {} : { stepDecidedMs: lacks ? s.obs.nowMs : null };
+  const lacks = canary.available < podsForStep(s, s.step.weight);
+  return lacks === (podsMissingSinceMs !== null)
+    ? {}
+    : { podsMissingSinceMs: lacks ? s.obs.nowMs : null };
 }
 
 function downNote(s: Situation, { record, available }: RevisionView): Partial<RevisionRecord> {

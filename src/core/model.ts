@@ -54,10 +54,10 @@ export interface RevisionRecord {
   /** From 1; the number of steps plus one is the final one, at weight 100. 0: none was begun. */
   readonly step: number;
   /**
-   * Since when a step without its weight lacks pods, which is what the progress deadline counts
-   * from; null once it had all of them.
+   * Since when a step without its weight, or a revision that comes back, lacks pods: the progress
+   * deadline counts from here. Null once it had all of them.
    */
-  readonly stepDecidedMs: TimeMs | null;
+  readonly podsMissingSinceMs: TimeMs | null;
   /** When the router accepted the step's weight: the hold counts from here. */
   readonly stepStartMs: TimeMs | null;
   /** The weight that the step was to give when it was decided; null before the first. */

@@ -104,7 +104,7 @@ function resume(s: Situation): readonly Command[] {
   const waits = s.canaryActive && s.canary?.record.stepStartMs === null ? s.canary : null;
   const paused = s.obs.revisions.filter(({ record }) => record.pausedBy !== null);
   return [
-    ...(waits === null ? [] : [write(waits, { stepDecidedMs: s.obs.nowMs })]),
+    ...(waits === null ? [] : [write(waits, { podsMissingSinceMs: s.obs.nowMs })]),
     ...paused.map((view) => writeAnyway(view, { pausedBy: null })),
   ];
 }

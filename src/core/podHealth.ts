@@ -110,9 +110,10 @@ function progressDeadline(
   progressDeadlineSeconds: number,
   nowMs: TimeMs,
 ): PodVerdict {
-  const { stepDecidedMs, stepStartMs } = canary.record;
-  if (canary.available >= needed || stepDecidedMs === null || stepStartMs !== null) return fine;
-  const dueAtMs = stepDecidedMs + progressDeadlineSeconds * 1000;
+  const { podsMissingSinceMs, stepStartMs } = canary.record;
+  if (canary.available >= needed || podsMissingSinceMs === null || stepStartMs !== null)
+    return fine;
+  const dueAtMs = podsMissingSinceMs + progressDeadlineSeconds * 1000;
   const value = `${canary.available} of ${needed} pods available${whyNot(canary)}`;
   if (nowMs < dueAtMs) return { state: 'due', dueAtMs, value };
   return {
@@ -121,7 +122,7 @@ function progressDeadline(
       alert: 'PROGRESS_DEADLINE',
       value,
       limit: `available within ${progressDeadlineSeconds}s`,
-      sinceMs: stepDecidedMs,
+      sinceMs: podsMissingSinceMs,
     },
   };
 }

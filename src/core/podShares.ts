@@ -2,10 +2,11 @@
 // by the ReplicaSets' own replicas. With a router nothing of this applies.
 import type { Incident } from '../api/schema.ts';
 import type { Finding } from './decision.ts';
+import { completeStable } from './lowering.ts';
 import type { Command, RevisionRecord, RevisionView } from './model.ts';
 import { duringRollout, stepName, write, writeAnyway } from './rollout.ts';
 import type { Situation } from './situation.ts';
-import { podsForShare, podsForStable } from './situation.ts';
+import { podsForShare } from './situation.ts';
 import { raiseIsForbidden } from './stepEnd.ts';
 
 /** The pod counts are not those of the step: the canary grows first, then stable shrinks. */
@@ -48,16 +49,13 @@ export function takePodsBack(
   view: RevisionView | null,
   record: Partial<RevisionRecord>,
 ): readonly Command[] {
-  const { stable } = s;
   const commands: Command[] = [];
   if (view !== null) {
     if (view.replicas === 0 || !stableCarries(s, view)) {
       if (record.rejected === true) commands.push(writeAnyway(view, record));
     } else commands.push(writeAnyway(view, record, 0));
   }
-  const needed = podsForStable(s);
-  if (stable !== null && stable.replicas < needed) commands.push(writeAnyway(stable, {}, needed));
-  return commands;
+  return [...commands, ...completeStable(s)];
 }
 
 /** A canary that shares the traffic goes at once; one that has it all waits for half of stable. */

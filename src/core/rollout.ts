@@ -1,5 +1,5 @@
 // What the checks of a rollout share: the canary on its way with its running step, the names of
-// steps for people, and the plainest write. It checks nothing.
+// steps for people, and the plainest writes. It checks nothing.
 import type { Check, Finding } from './decision.ts';
 import type { Command, RevisionRecord, RevisionView, RouteView } from './model.ts';
 import type { RunningStep, Situation } from './situation.ts';
@@ -18,7 +18,7 @@ export function duringRollout(check: (s: Situation, r: Rollout) => Finding | nul
   return (s) => {
     const { canary, stable, step } = s;
     if (!s.canaryActive || canary === null || stable === null || step === null) return null;
-    return check(s, { canary, stable, step, needed: podsForStep(s, step) });
+    return check(s, { canary, stable, step, needed: podsForStep(s, step.weight) });
   };
 }
 
@@ -30,6 +30,12 @@ export function stepName({ number, weight, final }: RunningStep, s: Situation): 
 export function otherWriterOf(routes: readonly RouteView[]): string {
   const manager = routes.find(({ otherManager }) => otherManager !== null)?.otherManager ?? null;
   return manager === null ? '' : ` (written by ${manager})`;
+}
+
+/** Turns a service of ours, as it was read, to a revision; makes one that is not there. */
+export function turnService(s: Situation, role: 'stable' | 'canary', revision: string): Command {
+  const known = role === 'stable' ? s.obs.stableService : s.obs.canaryService;
+  return { kind: 'applyService', role, revision, resourceVersion: known?.resourceVersion ?? null };
 }
 
 /** Writes a revision as it was read: the write fails when somebody else was faster. */

@@ -4,7 +4,7 @@ import type { Check, Finding } from './decision.ts';
 import { lower } from './lowering.ts';
 import type { Command, EndpointsView, RevisionView } from './model.ts';
 import { whyNot } from './podHealth.ts';
-import { otherWriterOf } from './rollout.ts';
+import { otherWriterOf, turnService, write } from './rollout.ts';
 import type { Situation } from './situation.ts';
 import { markOf } from './situation.ts';
 
@@ -34,39 +34,20 @@ export const firstRevisionIsMissing: Check = (s) => {
   const first: Command =
     existing === null
       ? { kind: 'createReplicaSet', revision, hash, replicas: s.policy.replicas, record }
-      : {
-          kind: 'writeRevision',
-          name: existing.name,
-          uid: existing.uid,
-          resourceVersion: existing.resourceVersion,
-          record: { ...record, attempt: existing.record.attempt, drainingSinceMs: null },
-          replicas: s.policy.replicas,
-        };
+      : write(
+          existing,
+          { ...record, attempt: existing.record.attempt, drainingSinceMs: null },
+          s.policy.replicas,
+        );
   return {
     phase: 'Progressing',
     reason: 'FirstRollout',
     message: `Revision ${revision} is the first one and needs no canary.`,
-    commands: s.routed ? [first, ...bothServices(s, revision)] : [first],
+    commands: s.routed
+      ? [first, turnService(s, 'stable', revision), turnService(s, 'canary', revision)]
+      : [first],
   };
 };
-
-function bothServices(s: Situation, revision: string): Command[] {
-  const { stableService, canaryService } = s.obs;
-  return [
-    {
-      kind: 'applyService',
-      role: 'stable',
-      revision,
-      resourceVersion: stableService?.resourceVersion ?? null,
-    },
-    {
-      kind: 'applyService',
-      role: 'canary',
-      revision,
-      resourceVersion: canaryService?.resourceVersion ?? null,
-    },
-  ];
-}
 
 /** Makes a service of ours that is gone, and turns a -stable that names a ReplicaSet that is. */
 export function missingServices(s: Situation): readonly Command[] {
@@ -75,14 +56,11 @@ export function missingServices(s: Situation): readonly Command[] {
   if (stable === null || !s.routed) return [];
   const commands: Command[] = [];
   if (stableService === null || stableService.revision !== stable.revision) {
-    const resourceVersion = stableService?.resourceVersion ?? null;
-    const { revision } = stable;
-    commands.push({ kind: 'applyService', role: 'stable', revision, resourceVersion });
+    commands.push(turnService(s, 'stable', stable.revision));
   }
   if (canaryService === null) {
     const inTraffic = s.canaryActive && s.carried > 0 ? s.canary : null;
-    const { revision } = inTraffic ?? stable;
-    commands.push({ kind: 'applyService', role: 'canary', revision, resourceVersion: null });
+    commands.push(turnService(s, 'canary', (inTraffic ?? stable).revision));
   }
   return commands;
 }

@@ -40,20 +40,19 @@ export function worseOf(a: Level, b: Level): Level {
   return severity[a] >= severity[b] ? a : b;
 }
 
-interface Share {
-  /** Whether the value is beyond a limit; `lenient` uses the boundary that favours the canary. */
-  readonly beyond: (limit: number, side: 'blame' | 'advance') => boolean;
-}
+/** Whether the value is beyond a limit; to `advance`, the doubt is held against the canary. */
+type Beyond = (limit: number, side: 'blame' | 'advance') => boolean;
 
 /** The level of a value that is known whole: it is beyond a limit or not. */
 export function levelOf(signal: ResolvedSignal, value: number): Level {
-  return levelFrom(signal, { beyond: beyondLimit(signal, value) }, 'blame');
+  const beyond: Beyond = (limit) => (signal.direction === 'above' ? value > limit : value < limit);
+  return levelFrom(signal, beyond, 'blame');
 }
 
-function levelFrom(signal: ResolvedSignal, share: Share, side: 'blame' | 'advance'): Level {
-  if (signal.rollback !== null && share.beyond(signal.rollback, side)) return 'Breach';
-  if (signal.critical !== null && share.beyond(signal.critical, side)) return 'Critical';
-  if (signal.warning !== null && share.beyond(signal.warning, side)) return 'Warning';
+function levelFrom(signal: ResolvedSignal, beyond: Beyond, side: 'blame' | 'advance'): Level {
+  if (signal.rollback !== null && beyond(signal.rollback, side)) return 'Breach';
+  if (signal.critical !== null && beyond(signal.critical, side)) return 'Critical';
+  if (signal.warning !== null && beyond(signal.warning, side)) return 'Warning';
   return 'Normal';
 }
 
@@ -102,7 +101,7 @@ function judgeRequests(
   const requests = total * windowSeconds;
   if (requests < leastRequestsPerPoint) return unknown(point.timeMs, tooFew(requests), total);
   const ratio = failed / total;
-  const level = levelFrom(signal, { beyond: beyondLimit(signal, ratio) }, 'blame');
+  const level = levelOf(signal, ratio);
   return {
     timeMs: point.timeMs,
     level,
@@ -111,10 +110,6 @@ function judgeRequests(
     requestsPerSecond: total,
     absence: null,
   };
-}
-
-function beyondLimit(signal: ResolvedSignal, value: number): Share['beyond'] {
-  return (limit) => (signal.direction === 'above' ? value > limit : value < limit);
 }
 
 /** The share of requests that P95 leaves out. */
@@ -141,7 +136,7 @@ function judgeLatency(
   }
   const shareOver = (le: number): number =>
     1 - (finite.find((bucket) => bucket.le === le)?.perSecond ?? 0) / total;
-  const beyond: Share['beyond'] = (limit, side) => {
+  const beyond: Beyond = (limit, side) => {
     const boundary =
       side === 'blame'
         ? finite.find((bucket) => bucket.le >= limit)?.le
@@ -153,8 +148,8 @@ function judgeLatency(
   };
   return {
     timeMs: point.timeMs,
-    level: levelFrom(signal, { beyond }, 'blame'),
-    advanceLevel: levelFrom(signal, { beyond }, 'advance'),
+    level: levelFrom(signal, beyond, 'blame'),
+    advanceLevel: levelFrom(signal, beyond, 'advance'),
     value: interpolateQuantile(point, 1 - tailShare),
     requestsPerSecond: total,
     absence: null,

@@ -69,7 +69,7 @@ export function readSituation(obs: Observation, policy: Policy): Situation {
         ? []
         : judgeSignals(policy.signals, obs.evidence, {
             canary,
-            needed: podsFor(policy, routed, canary.record.stepWeight ?? step.weight),
+            needed: podsForStep({ policy, routed }, canary.record.stepWeight ?? step.weight),
             nowMs: obs.nowMs,
           }),
   };
@@ -138,12 +138,12 @@ export function runningStep(policy: Policy, number: number): RunningStep {
 /** What is written down when a step begins, before anything of it is done. */
 export function stepBegins(policy: Policy, step: number, nowMs: TimeMs): Partial<RevisionRecord> {
   const decidedWeight = runningStep(policy, step).weight;
-  return { step, decidedWeight, stepDecidedMs: nowMs, stepStartMs: null };
+  return { step, decidedWeight, podsMissingSinceMs: nowMs, stepStartMs: null };
 }
 
-/** Pods that a share of the traffic needs: ceil(replicas x weight / 100), at least 1. */
-export function podsForWeight(replicas: number, weight: number): number {
-  return Math.max(1, Math.ceil((replicas * weight) / 100));
+/** A promotion; what its steps waited for is over. */
+export function becomesStable(nowMs: TimeMs): Partial<RevisionRecord> {
+  return { role: 'stable', promotedMs: nowMs, podsMissingSinceMs: null };
 }
 
 /** Pods that stable keeps: what 100 % needs, and during a rollout no fewer than when it began. */
@@ -152,13 +152,21 @@ export function podsForStable(s: Situation): number {
   return Math.max(s.policy.replicas, floor);
 }
 
-/** Pods of the canary that a step needs before its weight, or as its share. */
-export function podsForStep({ policy, routed }: Situation, { weight }: PolicyStep): number {
-  return podsFor(policy, routed, weight);
+/**
+ * Pods of the canary that a weight needs: before it is given, ceil(replicas x weight / 100) and at
+ * least 1; without a router, as its share.
+ */
+export function podsForStep(
+  { policy, routed }: Pick<Situation, 'policy' | 'routed'>,
+  weight: number,
+): number {
+  if (!routed) return podsForShare(policy, weight).canary;
+  return Math.max(1, Math.ceil((policy.replicas * weight) / 100));
 }
 
-function podsFor(policy: Policy, routed: boolean, weight: number): number {
-  return routed ? podsForWeight(policy.replicas, weight) : podsForShare(policy, weight).canary;
+/** A person has to approve the step, and has not. */
+export function awaitsApproval({ record }: RevisionView, step: RunningStep): boolean {
+  return step.needsApproval && record.approvedStep < step.number;
 }
 
 /** Pod counts that stand for a weight where no router does (design.md, "Without a router"). */

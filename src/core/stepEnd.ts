@@ -6,9 +6,9 @@ import type { Check, Finding } from './decision.ts';
 import { judgeHealth } from './holds.ts';
 import { isCritical } from './judgement.ts';
 import type { SignalJudgement } from './judgement.ts';
-import type { Command, RevisionView } from './model.ts';
-import { duringRollout, stepName, write, writeAnyway } from './rollout.ts';
-import { stepBegins } from './situation.ts';
+import type { RevisionView } from './model.ts';
+import { duringRollout, stepName, turnService, write, writeAnyway } from './rollout.ts';
+import { awaitsApproval, becomesStable, stepBegins } from './situation.ts';
 import type { RunningStep, Situation } from './situation.ts';
 import { rfc3339 } from './text.ts';
 
@@ -31,10 +31,7 @@ export function raiseIsForbidden(
   if (step.number === 1 && stepStartMs === null && stepWeight === null) return null;
   if (s.obs.evidence === null)
     return waitsForEvidence('the first look at the metric server', [], s);
-  const blind = s.signals.filter(
-    ({ signal, absence }) => signal.needed && absence !== null && absence.kind !== 'noData',
-  );
-  return blind.length > 0 ? waitsForEvidence('evidence that can be trusted', blind, s) : null;
+  return waitsForTrust(s);
 }
 
 /** How long the step will last. */
@@ -57,6 +54,13 @@ function waitsForLevel(judgement: SignalJudgement, step: RunningStep, s: Situati
       `${was === null ? '' : ` (${judgement.level})`}.`,
     commands: [],
   };
+}
+
+function waitsForTrust(s: Situation): Finding | null {
+  const blind = s.signals.filter(
+    ({ signal, absence }) => signal.needed && absence !== null && absence.kind !== 'noData',
+  );
+  return blind.length > 0 ? waitsForEvidence('evidence that can be trusted', blind, s) : null;
 }
 
 function waitsForEvidence(
@@ -88,11 +92,8 @@ export const holdIsNotOver: Check = duringRollout((s, { canary, step }) => {
   const endMs = startMs + step.holdSeconds * 1000;
   const leftMs = endMs - s.obs.metricsNowMs;
   if (leftMs <= 0) return null;
-  const blind = s.signals.filter(
-    ({ signal, absence }) => signal.needed && absence !== null && absence.kind !== 'noData',
-  );
-  if (blind.length > 0 && !s.policy.observeOnly)
-    return waitsForEvidence('evidence that can be trusted', blind, s);
+  const waits = s.policy.observeOnly ? null : waitsForTrust(s);
+  if (waits !== null) return waits;
   return {
     phase: phaseOf(s),
     reason: step.final ? 'Baking' : 'Holding',
@@ -104,7 +105,7 @@ export const holdIsNotOver: Check = duringRollout((s, { canary, step }) => {
 
 /** The hold is over, and the step waits for a person besides. */
 export const approvalIsMissing: Check = duringRollout((s, { canary, step }) => {
-  if (!step.needsApproval || canary.record.approvedStep >= step.number) return null;
+  if (!awaitsApproval(canary, step)) return null;
   return {
     phase: 'AwaitingApproval',
     reason: 'AwaitingApproval',
@@ -181,17 +182,14 @@ export const stepPasses: Check = duringRollout((s, { canary, stable, step }) => 
  * stable; without one the record alone says it.
  */
 function promote(s: Situation, canary: RevisionView, stable: RevisionView): Finding {
-  const { stableService, nowMs } = s.obs;
   const { revision } = canary;
-  const resourceVersion = stableService?.resourceVersion ?? null;
-  const select: Command = { kind: 'applyService', role: 'stable', revision, resourceVersion };
   return {
     phase: 'Progressing',
     reason: 'Promoting',
     message: `Revision ${revision} has passed every step and becomes stable.`,
     commands: [
-      ...(s.routed ? [select] : []),
-      writeAnyway(canary, { role: 'stable', promotedMs: nowMs }),
+      ...(s.routed ? [turnService(s, 'stable', revision)] : []),
+      writeAnyway(canary, becomesStable(s.obs.nowMs)),
       writeAnyway(stable, { role: null }),
     ],
   };

@@ -8,7 +8,7 @@ import { incidentOfOrder, incidentWithoutRecord } from './incident.ts';
 import { completeStable, leastWeight, lower, mostWeight, takeWeight } from './lowering.ts';
 import type { Command, RevisionView, RolloutMark, RouteView } from './model.ts';
 import { rollBackPods, stableCarries, takePodsBack } from './podShares.ts';
-import { duringRollout, otherWriterOf, writeAnyway } from './rollout.ts';
+import { duringRollout, otherWriterOf, turnService, writeAnyway } from './rollout.ts';
 import type { Rollout } from './rollout.ts';
 import type { Situation } from './situation.ts';
 import {
@@ -230,14 +230,7 @@ function whyTooHigh(
 
 function canaryServiceToStable(s: Situation): Command[] {
   if (s.stable === null || s.obs.canaryService?.owned !== true) return [];
-  return [
-    {
-      kind: 'applyService',
-      role: 'canary',
-      revision: s.stable.revision,
-      resourceVersion: s.obs.canaryService.resourceVersion,
-    },
-  ];
+  return [turnService(s, 'canary', s.stable.revision)];
 }
 
 /**

@@ -16,7 +16,7 @@ export function podsFailed(s: Situation): Incident | null {
   if (!s.canaryActive || s.canary === null || s.step === null) return null;
   const counts = s.pausedBy === null && s.obs.stepsAreKnown;
   const deadline = counts ? s.policy.progressDeadlineSeconds : Infinity;
-  const verdict = judgePods(s.canary, podsForStep(s, s.step), deadline, s.obs.nowMs);
+  const verdict = judgePods(s.canary, podsForStep(s, s.step.weight), deadline, s.obs.nowMs);
   if (verdict.state !== 'failed') return null;
   return incidentOfPods(s.canary, verdict.failure, s.obs.nowMs);
 }
@@ -59,11 +59,11 @@ export function absenceHeld(s: Situation): Incident | null {
 function sharedFallback(s: Situation): readonly Incident[] {
   const shared = s.signals.find(
     ({ signal, latest, level }) =>
-      signal.kind === 'pqcFallback' && level === 'Critical' && (latest?.value ?? 0) > 0,
+      signal.kind === 'pqcFallback' &&
+      level === 'Critical' &&
+      (latest?.value ?? 0) > (signal.rollback ?? Infinity),
   );
-  const beyondLimit = shared?.signal.rollback ?? Infinity;
   if (shared === undefined || s.canary === null) return [];
-  if ((shared.latest?.value ?? 0) <= beyondLimit) return [];
   const { revision } = s.canary;
   const incident = incidentOfShared(s.canary, shared, s.obs.nowMs);
   return [{ ...incident, id: `${incident.id}-shared`, summary: sharedSummary(revision) }];

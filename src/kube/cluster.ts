@@ -5,11 +5,11 @@ import type { RouteKind, X0ttaDeployment } from '../api/schema.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { isNotFound } from './errors.ts';
-import type { ClusterCache, EndpointSlice, Pod, ReplicaSet, Service } from './port.ts';
+import type { ClusterCache, EndpointSlice, KubeObject, Pod, ReplicaSet, Service } from './port.ts';
 import { createReflector } from './reflector.ts';
 import type { Reflector } from './reflector.ts';
 import * as resources from './resources.ts';
-import type { GroupVersionResource, KubeObject } from './resources.ts';
+import type { GroupVersionResource } from './resources.ts';
 import type { SharedStrings } from './sharedStrings.ts';
 import { ownerUids, Store } from './store.ts';
 import * as trim from './trim.ts';
@@ -19,10 +19,10 @@ import type { HttpRoute } from '../traffic/httpRoute.ts';
 
 export interface ClusterStores {
   readonly deployments: Store<X0ttaDeployment & KubeObject, 'uid' | 'route'>;
-  readonly replicaSets: Store<ReplicaSet & KubeObject, 'owner' | 'uid'>;
-  readonly pods: Store<Pod & KubeObject, 'owner'>;
-  readonly services: Store<Service & KubeObject>;
-  readonly slices: Store<EndpointSlice & KubeObject, 'service'>;
+  readonly replicaSets: Store<ReplicaSet, 'owner' | 'uid'>;
+  readonly pods: Store<Pod, 'owner'>;
+  readonly services: Store<Service>;
+  readonly slices: Store<EndpointSlice, 'service'>;
   readonly routes: Readonly<Record<RouteKind, Store<HttpRoute>>>;
 }
 
@@ -52,10 +52,6 @@ export interface ClusterWatch {
   stop(): Promise<void>;
 }
 
-const routeResources = {
-  HTTPRoute: resources.httpRoutes,
-  GRPCRoute: resources.grpcRoutes,
-} as const;
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
 /**
@@ -85,22 +81,19 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
   const watch = <T extends KubeObject, I extends string>(
     resource: GroupVersionResource,
     store: Store<T, I>,
-    keep: (object: T) => T,
     labelSelector?: string,
   ): readonly [string, Reflector] => [
     resource.plural,
-    createReflector<T>({ ...options, resource, store, keep, labelSelector, streamsLists: true }),
+    createReflector<T>({ ...options, resource, store, labelSelector, streamsLists: true }),
   ];
   const own = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
   const reflectors = new Map<string, Reflector>([
-    watch(resources.x0ttaDeployments, stores.deployments, trim.trimDeployment),
-    watch(resources.replicaSets, stores.replicaSets, trim.trimReplicaSet, OBJECT_LABEL),
-    watch(resources.pods, stores.pods, trim.trimPod, OBJECT_LABEL),
-    watch(resources.services, stores.services, trim.trimService, own),
-    watch(resources.endpointSlices, stores.slices, trim.trimSlice, own),
-    ...options.routeKinds.map((kind) =>
-      watch(routeResources[kind], stores.routes[kind], trim.trimRoute),
-    ),
+    watch(resources.x0ttaDeployments, stores.deployments),
+    watch(resources.replicaSets, stores.replicaSets, OBJECT_LABEL),
+    watch(resources.pods, stores.pods, OBJECT_LABEL),
+    watch(resources.services, stores.services, own),
+    watch(resources.endpointSlices, stores.slices, own),
+    ...options.routeKinds.map((kind) => watch(resources.routeResources[kind], stores.routes[kind])),
   ]);
   return {
     stores,
@@ -142,7 +135,7 @@ function routesOf({ metadata, spec }: X0ttaDeployment & KubeObject): string[] {
   return routes.map(({ kind, name }) => `${kind} ${metadata.namespace}/${name}`);
 }
 
-function serviceOf({ metadata }: EndpointSlice & KubeObject): string[] {
+function serviceOf({ metadata }: EndpointSlice): string[] {
   const name = metadata.labels?.[SERVICE_NAME_LABEL];
   return name === undefined ? [] : [`${metadata.namespace ?? ''}/${name}`];
 }
@@ -181,7 +174,7 @@ function subscribeAll(stores: ClusterStores, onChange: ClusterOptions['onChange'
 
 const nobody: KubeObject = { metadata: { name: '', uid: '', resourceVersion: '0' } };
 
-function serviceKeys(slice: (EndpointSlice & KubeObject) | undefined): string[] {
+function serviceKeys(slice: EndpointSlice | undefined): string[] {
   return slice === undefined ? [] : serviceOf(slice);
 }
 

@@ -34,8 +34,6 @@ export interface KubeConnection {
 export interface ConnectionOptions {
   /** A kubeconfig file; left out: $KUBECONFIG, ~/.kube/config, then the pod's service account. */
   readonly kubeconfigPath?: string | undefined;
-  /** A context of that file; left out: its current one. */
-  readonly context?: string | undefined;
 }
 
 /** Credentials that are read this recently are used again without touching files. */
@@ -78,7 +76,6 @@ function readConfig(options: ConnectionOptions): KubeConfig {
     if (!existsSync(path)) throw new Error(`kubeconfig ${path} does not exist`);
     config.loadFromFile(path);
   }
-  if (options.context !== undefined) config.setCurrentContext(options.context);
   return config;
 }
 

@@ -33,7 +33,6 @@ export interface KubeErrorFields {
   readonly reason: string;
   readonly causes?: readonly StatusCause[];
   readonly retryAfterSeconds?: number | undefined;
-  readonly failedPatchTest?: boolean;
   readonly cause?: unknown;
 }
 
@@ -50,7 +49,6 @@ export class KubeError extends Error {
   readonly causes: readonly StatusCause[];
   /** How long the server asks to be left alone, from the Status or the Retry-After header. */
   readonly retryAfterSeconds: number | undefined;
-  readonly failedPatchTest: boolean;
 
   constructor(message: string, fields: KubeErrorFields) {
     super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
@@ -60,7 +58,6 @@ export class KubeError extends Error {
     this.reason = fields.reason;
     this.causes = fields.causes ?? [];
     this.retryAfterSeconds = fields.retryAfterSeconds;
-    this.failedPatchTest = fields.failedPatchTest ?? false;
   }
 }
 
@@ -79,11 +76,6 @@ export function isExpired(error: unknown): error is KubeError {
   return error instanceof KubeError && (error.status === 410 || error.reason === 'Expired');
 }
 
-/** True when a JSON patch with a `test` was refused because the object is not as it assumed. */
-export function isFailedPatchTest(error: unknown): error is KubeError {
-  return error instanceof KubeError && error.failedPatchTest;
-}
-
 /**
  * The error for an answer of the server. `testedPatch` says that the request was a JSON patch with
  * a `test` operation: the API server answers a failed one with 422, a generic sentence and no
@@ -98,7 +90,6 @@ export function errorFromStatus(status: number, body: StatusBody, testedPatch: b
     reason: body.reason ?? '',
     causes,
     retryAfterSeconds: body.details?.retryAfterSeconds,
-    failedPatchTest,
   });
 }
 

@@ -1,35 +1,13 @@
 // Writes events.k8s.io/v1 Events about objects, one at a time from a bounded queue. Nobody waits
 // for an Event and none is tried twice: what must survive stands in the status.
+import { API_VERSION, KIND } from '../api/names.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import type { EventPort, EventRecord } from './port.ts';
 import { apiVersionOf, events, resourcePath } from './resources.ts';
 import type { KubeClient } from './transport.ts';
 
-/** core/v1 ObjectReference, as far as Events use it. */
-export interface ObjectReference {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-  /** Missing for an object of the cluster, whose Events go to `default`. */
-  readonly namespace?: string;
-  readonly uid?: string;
-}
-
-export interface EventRecord {
-  readonly type: 'Normal' | 'Warning';
-  /** PascalCase, up to 128 bytes. */
-  readonly reason: string;
-  /** What was done, PascalCase, up to 128 bytes. */
-  readonly action: string;
-  /** A sentence; cut to 1 kB. */
-  readonly note: string;
-  readonly regarding: ObjectReference;
-  readonly related?: ObjectReference | undefined;
-}
-
-export interface EventRecorder {
-  /** Returns at once; drops the event, with a line in the log, when too many wait. */
-  record(event: EventRecord): void;
+export interface EventRecorder extends EventPort {
   /** Takes no more and resolves when those that wait are sent, or failed. */
   stop(): Promise<void>;
 }
@@ -42,7 +20,7 @@ export interface EventRecorderOptions {
   readonly reportingInstance: string;
 }
 
-export const REPORTING_CONTROLLER = 'x0tta.io/operator';
+const REPORTING_CONTROLLER = 'x0tta.io/operator';
 
 const MAX_WAITING = 256;
 const TIMEOUT_MS = 5_000;
@@ -51,25 +29,39 @@ const WORD_BYTES = 128;
 /** A name has 253 characters; the suffix takes up to 30 of them. */
 const NAME_BYTES = 220;
 
+/** No whole object, which is large. */
+interface Waiting {
+  readonly event: EventRecord;
+  readonly regarding: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly namespace: string;
+    readonly uid: string;
+  };
+}
+
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
-  const waiting: EventRecord[] = [];
+  const waiting: Waiting[] = [];
   let sending: Promise<void> = Promise.resolve();
   let isSending = false;
   let stopped = false;
   let sequence = 0;
   const send = async (): Promise<void> => {
-    for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
-      await create(options, event, sequence++);
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await create(options, next, sequence++);
     }
     isSending = false;
   };
   return {
-    record(event) {
+    tell(object, event) {
       if (stopped || waiting.length >= MAX_WAITING) {
         options.log('warn', 'an Event is dropped', { reason: event.reason, note: event.note });
         return;
       }
-      waiting.push(event);
+      const { name, namespace, uid } = object.metadata;
+      const regarding = { apiVersion: API_VERSION, kind: KIND, name, namespace, uid };
+      waiting.push({ event, regarding });
       if (isSending) return;
       isSending = true;
       sending = send();
@@ -83,13 +75,13 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 
 async function create(
   options: EventRecorderOptions,
-  event: EventRecord,
+  { event, regarding }: Waiting,
   sequence: number,
 ): Promise<void> {
-  const namespace = event.regarding.namespace ?? 'default';
+  const { namespace } = regarding;
   const stampMs = options.clock.nowMs();
   const suffix = `${Math.trunc(stampMs).toString(16)}.${sequence.toString(16)}`;
-  const subject = cutToBytes(event.regarding.name, NAME_BYTES).replace(/[.-]+$/, '');
+  const subject = cutToBytes(regarding.name, NAME_BYTES).replace(/[.-]+$/, '');
   const name = `${subject}.${suffix}`;
   try {
     await options.client.request({
@@ -104,8 +96,7 @@ async function create(
         reason: cutToBytes(event.reason, WORD_BYTES),
         action: cutToBytes(event.action, WORD_BYTES),
         note: cutToBytes(event.note, NOTE_BYTES),
-        regarding: event.regarding,
-        ...(event.related === undefined ? {} : { related: event.related }),
+        regarding,
         reportingController: REPORTING_CONTROLLER,
         reportingInstance: cutToBytes(options.reportingInstance, WORD_BYTES),
       },

@@ -6,7 +6,7 @@ import type { Log } from '../runtime/log.ts';
 import { isConflict, isNotFound } from './errors.ts';
 import { microTime } from './events.ts';
 import { apiVersionOf, leases, resourcePath } from './resources.ts';
-import type { KubeObject } from './resources.ts';
+import type { KubeObject } from './port.ts';
 import type { KubeClient, KubeRequest } from './transport.ts';
 
 export interface LeaseTimes {

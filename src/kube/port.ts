@@ -2,8 +2,17 @@
 // only; cluster.ts and writes.ts fill them.
 import type { Status, Template, X0ttaDeployment } from '../api/schema.ts';
 
-/** Metadata of an object as the API server returns it; times are RFC 3339. */
-export interface Meta {
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
+/** Metadata as the API server returns it. Times are RFC 3339 strings. */
+export interface ObjectMeta {
   readonly name: string;
   readonly namespace?: string;
   readonly uid: string;
@@ -13,12 +22,15 @@ export interface Meta {
   readonly deletionTimestamp?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
-  readonly ownerReferences?: readonly {
-    readonly kind: string;
-    readonly name: string;
-    readonly uid: string;
-    readonly controller?: boolean;
-  }[];
+  readonly ownerReferences?: readonly OwnerReference[];
+  readonly finalizers?: readonly string[];
+}
+
+/** What every object the API server returns has in common. */
+export interface KubeObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ObjectMeta;
 }
 
 interface ConditionOf {
@@ -29,8 +41,7 @@ interface ConditionOf {
   readonly lastTransitionTime?: string;
 }
 
-export interface ReplicaSet {
-  readonly metadata: Meta;
+export interface ReplicaSet extends KubeObject {
   readonly spec: { readonly replicas?: number; readonly template?: Template };
   readonly status?: {
     readonly replicas?: number;
@@ -51,8 +62,7 @@ export interface ContainerStatus {
   readonly lastState?: ContainerState;
 }
 
-export interface Pod {
-  readonly metadata: Meta;
+export interface Pod extends KubeObject {
   readonly status?: {
     readonly conditions?: readonly ConditionOf[];
     readonly containerStatuses?: readonly ContainerStatus[];
@@ -68,18 +78,15 @@ export interface ServicePort {
   readonly targetPort?: number | string;
 }
 
-export interface Service {
-  readonly metadata: Meta;
+export interface Service extends KubeObject {
   readonly spec: {
     readonly selector?: Readonly<Record<string, string>>;
     readonly ports?: readonly ServicePort[];
   };
 }
 
-export interface EndpointSlice {
-  readonly metadata: Meta;
+export interface EndpointSlice extends KubeObject {
   readonly endpoints?: readonly {
-    readonly addresses?: readonly string[];
     readonly conditions?: { readonly ready?: boolean };
     readonly targetRef?: { readonly kind?: string; readonly name?: string };
   }[];
@@ -108,15 +115,6 @@ export type WriteResult<T> =
   /** The server will never take it: a 422, or a strict-decoding 400; its own words. */
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'failed'; readonly error: Error };
-
-export interface OwnerReference {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly controller: boolean;
-  readonly blockOwnerDeletion: boolean;
-}
 
 /** An object to create: everything but what the server fills in. */
 export interface NewObject {
@@ -170,14 +168,18 @@ export interface ClusterWrites {
 }
 
 /** Tells people what happened to an object; never waits, never fails. */
+/** What an Event says; longer texts are cut. */
+export interface EventRecord {
+  readonly type: 'Normal' | 'Warning';
+  /** PascalCase, up to 128 bytes. */
+  readonly reason: string;
+  /** What was done, PascalCase, up to 128 bytes. */
+  readonly action: string;
+  /** A sentence, up to 1 kB. */
+  readonly note: string;
+}
+
 export interface EventPort {
-  tell(
-    object: X0ttaDeployment,
-    event: {
-      readonly type: 'Normal' | 'Warning';
-      readonly reason: string;
-      readonly action: string;
-      readonly note: string;
-    },
-  ): void;
+  /** Returns at once; drops the event, with a line in the log, when too many wait. */
+  tell(object: X0ttaDeployment, event: EventRecord): void;
 }

@@ -6,6 +6,7 @@ import { sleep } from '../runtime/clock.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { KubeError } from './errors.ts';
+import type { KubeObject, ObjectMeta } from './port.ts';
 import {
   initialState,
   nextState,
@@ -17,9 +18,7 @@ import {
   parseResourceVersion,
   resourcePath,
   type GroupVersionResource,
-  type KubeObject,
 } from './resources.ts';
-import type { ObjectMeta } from './resources.ts';
 import type { Store } from './store.ts';
 import type { KubeClient } from './transport.ts';
 import type { WatchEventType } from './watchStream.ts';
@@ -27,12 +26,11 @@ import type { WatchEventType } from './watchStream.ts';
 export interface ReflectorOptions<T extends KubeObject> {
   readonly client: KubeClient;
   readonly resource: GroupVersionResource;
-  /** All namespaces if left out. */
-  readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
-  readonly store: Pick<Store<T>, 'replace' | 'applyEvent' | 'applyDeletion' | 'applyBookmark'>;
-  /** What is kept of an object while its list is under way; all of it when left out. */
-  readonly keep?: (object: T) => T;
+  readonly store: Pick<
+    Store<T>,
+    'keep' | 'replace' | 'applyEvent' | 'applyDeletion' | 'applyBookmark'
+  >;
   readonly clock: Clock;
   /**
    * Lists come as the beginning of a watch (WatchList), which spares both sides one large answer;
@@ -97,7 +95,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.#streams = options.streamsLists;
-    this.#path = resourcePath(options.resource, options.namespace);
+    this.#path = resourcePath(options.resource);
     // Nobody has to wait for the first list: then its failing to come is no error of anybody's.
     this.#synced.promise.catch(() => undefined);
   }
@@ -312,9 +310,9 @@ class ListWatcher<T extends KubeObject> implements Reflector {
         reason: 'Malformed',
       });
     }
-    const { resource, keep } = this.#options;
-    const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, ...value } as T;
-    return keep === undefined ? object : keep(object);
+    const { resource, store } = this.#options;
+    // A list is long before the store has it.
+    return store.keep({ apiVersion: apiVersionOf(resource), kind: resource.kind, ...value } as T);
   }
 }
 

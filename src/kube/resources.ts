@@ -1,36 +1,7 @@
 // The resources the operator reads or writes, and the paths under which the API server has them.
 // It knows names only; what the objects mean is told elsewhere.
-
-export interface OwnerReference {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly controller?: boolean;
-  readonly blockOwnerDeletion?: boolean;
-}
-
-/** Metadata as the API server returns it. Times are RFC 3339 strings. */
-export interface ObjectMeta {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly uid: string;
-  readonly resourceVersion: string;
-  readonly generation?: number;
-  readonly creationTimestamp?: string;
-  readonly deletionTimestamp?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly ownerReferences?: readonly OwnerReference[];
-  readonly finalizers?: readonly string[];
-}
-
-/** What every object the API server returns has in common. */
-export interface KubeObject {
-  readonly apiVersion?: string;
-  readonly kind?: string;
-  readonly metadata: ObjectMeta;
-}
+import { GROUP, KIND, PLURAL, VERSION } from '../api/names.ts';
+import type { KubeObject } from './port.ts';
 
 /** A resource of the API; `group` is '' for the core group. */
 export interface GroupVersionResource {
@@ -41,10 +12,10 @@ export interface GroupVersionResource {
 }
 
 export const x0ttaDeployments: GroupVersionResource = {
-  group: 'x0tta.io',
-  version: 'v1alpha1',
-  plural: 'x0ttadeployments',
-  kind: 'X0ttaDeployment',
+  group: GROUP,
+  version: VERSION,
+  plural: PLURAL,
+  kind: KIND,
 };
 
 export const replicaSets: GroupVersionResource = {
@@ -102,6 +73,9 @@ export const grpcRoutes: GroupVersionResource = {
   plural: 'grpcroutes',
   kind: 'GRPCRoute',
 };
+
+/** By kind, as the spec names them. */
+export const routeResources = { HTTPRoute: httpRoutes, GRPCRoute: grpcRoutes } as const;
 
 /** `group/version`, or the version alone for the core group: an object's `apiVersion`. */
 export function apiVersionOf(gvr: GroupVersionResource): string {

@@ -1,7 +1,8 @@
 // The objects of one resource as last seen, by key and by index. It is fed by a reflector and by
 // the answers to the operator's own writes, and never steps behind either. It sends nothing.
-import { objectKey, parseResourceVersion, type KubeObject, type ObjectMeta } from './resources.ts';
-import { SharedStrings } from './sharedStrings.ts';
+import type { KubeObject } from './port.ts';
+import { objectKey, parseResourceVersion } from './resources.ts';
+import type { SharedStrings } from './sharedStrings.ts';
 
 /** One change of the store. `current` is missing after a deletion, `old` before a first sight. */
 export interface StoreChange<T> {
@@ -18,11 +19,11 @@ export type StoreListener<T> = (change: StoreChange<T>) => void;
 export type Indexer<T> = (object: T) => readonly string[];
 
 export interface StoreOptions<T, I extends string> {
-  /** What is kept of an object; all but managedFields when left out. */
-  readonly keep?: (object: T) => T;
+  /** What is kept of an object. */
+  readonly keep: (object: T) => T;
   readonly indexers?: Readonly<Record<I, Indexer<T>>>;
-  /** Shared with other stores, whose objects have many texts in common; its own when left out. */
-  readonly strings?: SharedStrings;
+  /** Shared with other stores, whose objects have many texts in common. */
+  readonly strings: SharedStrings;
   /** Told of a listener's exception; the other listeners are called all the same. */
   readonly onListenerError: (error: unknown) => void;
 }
@@ -33,24 +34,25 @@ interface Entry<T> {
 }
 
 /**
- * Objects are frozen and without managedFields. resourceVersions of one resource are compared as
+ * Objects are frozen. resourceVersions of one resource are compared as
  * numbers, which the API conventions allow since Kubernetes 1.35 (KEP-5504).
  */
 export class Store<T extends KubeObject, I extends string = never> {
+  /** What is kept of an object, for who holds some before they are in the store. */
+  readonly keep: (object: T) => T;
   readonly #entries = new Map<string, Entry<T>>();
   readonly #indexers: ReadonlyMap<I, Indexer<T>>;
   readonly #indexes = new Map<I, Map<string, Set<string>>>();
   readonly #listeners = new Set<StoreListener<T>>();
   readonly #onListenerError: (error: unknown) => void;
-  readonly #keep: (object: T) => T;
   readonly #strings: SharedStrings;
   /** Everything the server did up to here has been seen, by a list or in a watch. */
   #seenVersion = 0n;
 
   constructor(options: StoreOptions<T, I>) {
     this.#onListenerError = options.onListenerError;
-    this.#keep = options.keep ?? withoutManagers;
-    this.#strings = options.strings ?? new SharedStrings();
+    this.keep = options.keep;
+    this.#strings = options.strings;
     this.#indexers = new Map(Object.entries(options.indexers ?? {}) as [I, Indexer<T>][]);
     for (const name of this.#indexers.keys()) this.#indexes.set(name, new Map());
   }
@@ -143,7 +145,7 @@ export class Store<T extends KubeObject, I extends string = never> {
       const version = parseResourceVersion(object.metadata.resourceVersion);
       const old = this.#entries.get(key);
       if (old !== undefined && !historyPutBack && version <= old.version) continue;
-      this.#set(key, { object: settle(this.#keep(object), this.#strings), version });
+      this.#set(key, { object: settle(this.keep(object), this.#strings), version });
       changes.push({ key, old: old?.object, current: this.#entries.get(key)?.object });
     }
     for (const [key, old] of this.#entries) {
@@ -161,7 +163,7 @@ export class Store<T extends KubeObject, I extends string = never> {
   #put(object: T, version: bigint): void {
     const key = objectKey(object);
     const old = this.#entries.get(key)?.object;
-    const current = settle(this.#keep(object), this.#strings);
+    const current = settle(this.keep(object), this.#strings);
     this.#set(key, { object: current, version });
     this.#tell({ key, old, current });
   }
@@ -217,13 +219,6 @@ export class Store<T extends KubeObject, I extends string = never> {
 /** An indexer by the UIDs of an object's owners. */
 export function ownerUids(object: KubeObject): readonly string[] {
   return (object.metadata.ownerReferences ?? []).map((owner) => owner.uid);
-}
-
-/** managedFields are a third of an object and nobody here reads them. */
-function withoutManagers<T extends KubeObject>(object: T): T {
-  const metadata: ObjectMeta & { managedFields?: unknown } = object.metadata;
-  const { managedFields: _, ...kept } = metadata;
-  return { ...object, metadata: kept };
 }
 
 /** Freezes the object and all that is in it, with one copy of each text. */

@@ -9,8 +9,8 @@ import { createDeadline, untilAborted, type Deadline } from './deadline.ts';
 import { errorFromStatus, KubeError, type StatusBody } from './errors.ts';
 import { readWatch, type WatchEventType } from './watchStream.ts';
 
-/** JSON patch (RFC 6902), merge patch (RFC 7386), strategic merge patch, or server-side apply. */
-export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
+/** JSON patch (RFC 6902), merge patch (RFC 7386), or strategic merge patch. */
+export type PatchType = 'json' | 'merge' | 'strategic';
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -80,7 +80,6 @@ const PATCH_CONTENT_TYPES: Readonly<Record<PatchType, string>> = {
   json: 'application/json-patch+json',
   merge: 'application/merge-patch+json',
   strategic: 'application/strategic-merge-patch+json',
-  apply: 'application/apply-patch+yaml',
 };
 
 /** Connections are opened when first needed. */

@@ -2,8 +2,8 @@
 // objects are most of the operator's memory. It changes no meaning of what it keeps.
 import type { X0ttaDeployment } from '../api/schema.ts';
 import type { BackendRef, HttpRoute, ManagedFields } from '../traffic/httpRoute.ts';
+import type { KubeObject, ObjectMeta } from './port.ts';
 import type { ContainerStatus, EndpointSlice, Pod, ReplicaSet, Service } from './port.ts';
-import type { KubeObject, ObjectMeta } from './resources.ts';
 
 type Kept<T> = T & KubeObject;
 
@@ -49,7 +49,7 @@ export function trimDeployment(object: Kept<X0ttaDeployment>): Kept<X0ttaDeploym
   return { ...object, metadata: { ...metadata, annotations } } as Kept<X0ttaDeployment>;
 }
 
-export function trimReplicaSet(object: Kept<ReplicaSet>): Kept<ReplicaSet> {
+export function trimReplicaSet(object: ReplicaSet): ReplicaSet {
   const { apiVersion, kind, metadata, spec, status } = object;
   const containers = spec.template?.spec['containers'];
   const images = Array.isArray(containers)
@@ -62,7 +62,7 @@ export function trimReplicaSet(object: Kept<ReplicaSet>): Kept<ReplicaSet> {
     metadata: metaOf(metadata),
     spec: present({ replicas: spec.replicas, template }),
     status: present({ replicas, availableReplicas, conditions }),
-  } as Kept<ReplicaSet>;
+  } as ReplicaSet;
 }
 
 function containerOf({ name, restartCount, state, lastState }: ContainerStatus): ContainerStatus {
@@ -78,7 +78,7 @@ function containerOf({ name, restartCount, state, lastState }: ContainerStatus):
 
 const conditionsOfPods: ReadonlySet<string> = new Set(['Ready', 'PodScheduled']);
 
-export function trimPod({ apiVersion, kind, metadata, status }: Kept<Pod>): Kept<Pod> {
+export function trimPod({ apiVersion, kind, metadata, status }: Pod): Pod {
   return {
     ...present({ apiVersion, kind }),
     metadata: plainMetaOf(metadata),
@@ -87,28 +87,27 @@ export function trimPod({ apiVersion, kind, metadata, status }: Kept<Pod>): Kept
       containerStatuses: status?.containerStatuses?.map(containerOf),
       initContainerStatuses: status?.initContainerStatuses?.map(containerOf),
     }),
-  } as Kept<Pod>;
+  } as Pod;
 }
 
-export function trimService(object: Kept<Service>): Kept<Service> {
+export function trimService(object: Service): Service {
   const { apiVersion, kind, metadata, spec } = object;
   const { selector, ports } = spec;
   return {
     ...present({ apiVersion, kind }),
     metadata: plainMetaOf(metadata),
     spec: present({ selector, ports }),
-  } as Kept<Service>;
+  } as Service;
 }
 
-export function trimSlice(object: Kept<EndpointSlice>): Kept<EndpointSlice> {
+export function trimSlice(object: EndpointSlice): EndpointSlice {
   const { apiVersion, kind, metadata, endpoints } = object;
   const { annotations: _, ...kept } = metaOf(metadata);
   return {
     ...present({ apiVersion, kind }),
     metadata: kept,
-    endpoints: (endpoints ?? []).map(({ addresses, conditions, targetRef }) =>
+    endpoints: (endpoints ?? []).map(({ conditions, targetRef }) =>
       present({
-        addresses,
         conditions: conditions === undefined ? undefined : present({ ready: conditions.ready }),
         targetRef:
           targetRef === undefined
@@ -116,7 +115,7 @@ export function trimSlice(object: Kept<EndpointSlice>): Kept<EndpointSlice> {
             : present({ kind: targetRef.kind, name: targetRef.name }),
       }),
     ),
-  } as Kept<EndpointSlice>;
+  } as EndpointSlice;
 }
 
 function backendOf({ group, kind, namespace, name, port, weight }: BackendRef): BackendRef {

@@ -5,6 +5,7 @@ import type { X0ttaDeployment } from '../api/schema.ts';
 import { isConflict, isNotFound, KubeError } from './errors.ts';
 import type {
   ClusterWrites,
+  KubeObject,
   NewObject,
   Precondition,
   ReplicaSet,
@@ -12,7 +13,6 @@ import type {
   WriteResult,
 } from './port.ts';
 import { replicaSets, resourcePath, services, x0ttaDeployments } from './resources.ts';
-import type { KubeObject } from './resources.ts';
 import type { KubeClient, KubeRequest } from './transport.ts';
 
 /** Takes the object that a write returned. */
@@ -23,8 +23,8 @@ export interface OwnWrites<T> {
 export interface WritesOptions {
   readonly client: Pick<KubeClient, 'request'>;
   readonly deployments: OwnWrites<X0ttaDeployment & KubeObject>;
-  readonly replicaSets: OwnWrites<ReplicaSet & KubeObject>;
-  readonly services: OwnWrites<Service & KubeObject>;
+  readonly replicaSets: OwnWrites<ReplicaSet>;
+  readonly services: OwnWrites<Service>;
 }
 
 const query = { fieldManager: FIELD_MANAGER };
@@ -82,10 +82,7 @@ export function createWrites(options: WritesOptions): ClusterWrites {
       return patch(x0ttaDeployments, which, operation, deployments, 'status');
     },
     readService: (namespace, name) =>
-      send<Service & KubeObject>(
-        { method: 'GET', path: resourcePath(services, namespace, name) },
-        null,
-      ),
+      send<Service>({ method: 'GET', path: resourcePath(services, namespace, name) }, null),
   };
 }
 
@@ -105,7 +102,7 @@ type ReplicaSetWrites = Pick<
   'createReplicaSet' | 'patchReplicaSet' | 'deleteReplicaSet'
 >;
 
-function replicaSetWrites(send: Send, store: OwnWrites<ReplicaSet & KubeObject>): ReplicaSetWrites {
+function replicaSetWrites(send: Send, store: OwnWrites<ReplicaSet>): ReplicaSetWrites {
   return {
     createReplicaSet: async (body) => {
       const result = await create(send, replicaSets, body, store);
@@ -113,7 +110,7 @@ function replicaSetWrites(send: Send, store: OwnWrites<ReplicaSet & KubeObject>)
       // The name is taken: by our own earlier write, whose answer was lost, or by a stranger.
       const { namespace, name } = body.metadata;
       const path = resourcePath(replicaSets, namespace, name);
-      const there = await send<ReplicaSet & KubeObject>({ method: 'GET', path }, null);
+      const there = await send<ReplicaSet>({ method: 'GET', path }, null);
       if (there.kind !== 'done') return result;
       if (!sharesOwner(there.object, body)) return { kind: 'taken', message: result.message };
       store.applyOwnWrite(there.object);

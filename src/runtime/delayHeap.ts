@@ -27,10 +27,6 @@ export class DelayHeap {
     return this.#items[0];
   }
 
-  has(key: string): boolean {
-    return this.#positions.has(key);
-  }
-
   /** Puts the key in, or moves it to another time. */
   set(key: string, dueMs: number): void {
     this.delete(key);

@@ -1,6 +1,7 @@
 // The operator's metrics by prom-client. Only those of canaries on their way carry the name of an
 // object, and they go when the canary is done: the others do not grow with the fleet.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { BUILT_IN_SIGNALS } from '../api/runbook.ts';
 import type { Level } from '../api/schema.ts';
 import type { AbsenceReason } from '../core/evidence.ts';
 import type { WorkQueueStats } from '../runtime/workQueue.ts';
@@ -57,15 +58,12 @@ const LEVELS: Readonly<Record<Level, number>> = {
   Critical: 2,
   Breach: 3,
 };
-const ALERTS = [
-  'HIGH_ERROR_RATE',
-  'HIGH_LATENCY',
-  'SERVICE_DOWN',
-  'MEMORY_EXHAUSTION',
+const ALERTS = new Set([
+  ...Object.values(BUILT_IN_SIGNALS).map(({ alert }) => alert),
   'PROGRESS_DEADLINE',
   'MANUAL_ROLLBACK',
   'ROLLBACK',
-];
+]);
 const PASS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
 
 /** A registry of its own, with the metrics of the process in it. */
@@ -81,7 +79,7 @@ export function createMetrics(): Metrics {
     observeMove: (seconds) => moves.observe(seconds),
     observeQuery: (server, result) => queries.inc({ server, result }),
     countDecision: (check) => decisions.inc({ check }),
-    countIncident: (alert) => incidents.inc({ alert: ALERTS.includes(alert) ? alert : 'CUSTOM' }),
+    countIncident: (alert) => incidents.inc({ alert: ALERTS.has(alert) ? alert : 'CUSTOM' }),
     watchQueue(stats) {
       addGauge(registry, 'x0tta_queue_keys', 'Keys of the work queue, by state.', 'state', () => {
         const { urgentReady, normalReady, delayed, processing, failing } = stats();
@@ -177,8 +175,8 @@ function createCounters(registry: Registry) {
       registers,
     }),
     incidents: new Counter({
-      name: 'x0tta_rollbacks_total',
-      help: 'Rollbacks that were decided, by alert.',
+      name: 'x0tta_incidents_total',
+      help: 'Incidents by alert: rollbacks, and what was only written down.',
       labelNames: ['alert'],
       registers,
     }),

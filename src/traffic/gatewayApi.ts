@@ -5,7 +5,7 @@ import type { RouteKind, RouteSpec } from '../api/schema.ts';
 import type { RouteView } from '../core/model.ts';
 import { carriedBy, sameMark } from '../core/situation.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
-import { grpcRoutes, httpRoutes, keyOf, resourcePath } from '../kube/resources.ts';
+import { keyOf, resourcePath, routeResources } from '../kube/resources.ts';
 import type { KubeClient } from '../kube/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { readNotes } from './annotations.ts';
@@ -31,7 +31,6 @@ export interface GatewayApiOptions {
   readonly clock: Pick<Clock, 'nowMs'>;
 }
 
-const resources = { HTTPRoute: httpRoutes, GRPCRoute: grpcRoutes } as const;
 /** New plans that a write may need in one pass, after tests that failed. */
 const MAX_REPLANS = 3;
 
@@ -85,7 +84,7 @@ class GatewayApi implements TrafficProvider {
       const share = view === null ? 0 : carriedBy(view);
       return `${view?.kind} ${view?.name} gives ${share} % to ${target.service}-canary`;
     });
-    return { atZero: carrying.length === 0, message: told.join('; '), views };
+    return { atZero: carrying.length === 0, message: told.join('; ') };
   }
 
   async #raise(
@@ -141,7 +140,7 @@ class GatewayApi implements TrafficProvider {
     if (changed) {
       const written = await this.#client.request<HttpRoute>({
         method: 'PATCH',
-        path: resourcePath(resources[kind], target.namespace, name),
+        path: resourcePath(routeResources[kind], target.namespace, name),
         query: { fieldManager: FIELD_MANAGER },
         patch: 'json',
         body: patch,
@@ -157,7 +156,7 @@ class GatewayApi implements TrafficProvider {
 
   /** Undefined when there is no such route. */
   async #live(target: TrafficTarget, { kind, name }: RouteSpec): Promise<HttpRoute | undefined> {
-    const path = resourcePath(resources[kind], target.namespace, name);
+    const path = resourcePath(routeResources[kind], target.namespace, name);
     try {
       const route = await this.#client.request<HttpRoute>({ method: 'GET', path });
       this.#stores[kind].applyOwnWrite(route);

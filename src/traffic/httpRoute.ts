@@ -4,7 +4,7 @@ import { FIELD_MANAGER } from '../api/names.ts';
 import type { RouteKind } from '../api/schema.ts';
 import type { PairView, RouteView } from '../core/model.ts';
 import { cut } from '../core/text.ts';
-import type { KubeObject, ObjectMeta } from '../kube/resources.ts';
+import type { KubeObject, ObjectMeta } from '../kube/port.ts';
 import { readNotes } from './annotations.ts';
 import { canBeSplit, type Pair } from './weights.ts';
 

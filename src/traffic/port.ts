@@ -36,7 +36,6 @@ export interface ReadBack {
   readonly atZero: boolean;
   /** Which routes still do, and how much; '' when none does. */
   readonly message: string;
-  readonly views: readonly (RouteView | null)[];
 }
 
 /** A kind of router. Lists are in the order of `target.routes`; null is a route that is missing. */

@@ -48,7 +48,6 @@ describe('resolvePolicy: what is left out', () => {
       maxUnavailable: 0,
       drainDelaySeconds: 30,
       progressDeadlineSeconds: 600,
-      minReadySeconds: 0,
       revisionHistoryLimit: 10,
     });
   });

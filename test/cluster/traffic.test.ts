@@ -1,9 +1,11 @@
 // The Gateway API provider on a real API server, by the suite that its fake is held to as well.
 import type { RouteKind } from '../../src/api/schema.ts';
 import { loadConnection } from '../../src/kube/config.ts';
+import { SharedStrings } from '../../src/kube/sharedStrings.ts';
 import { Store } from '../../src/kube/store.ts';
 import { createTransport } from '../../src/kube/transport.ts';
 import type { KubeTransport } from '../../src/kube/transport.ts';
+import { trimRoute } from '../../src/kube/trim.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createGatewayApi } from '../../src/traffic/gatewayApi.ts';
 import type { HttpRoute } from '../../src/traffic/httpRoute.ts';
@@ -50,6 +52,8 @@ function worldOf(
   const plural = `${kind.toLowerCase()}s`;
   const folder = `/apis/gateway.networking.k8s.io/v1/namespaces/${namespace}/${plural}`;
   const store = new Store<HttpRoute>({
+    keep: trimRoute,
+    strings: new SharedStrings(),
     onListenerError: (error) => {
       throw error;
     },

@@ -31,7 +31,7 @@ const noRecord: RevisionRecord = {
   attemptBegunMs: null,
   attemptStartMs: null,
   step: 0,
-  stepDecidedMs: null,
+  podsMissingSinceMs: null,
   stepStartMs: null,
   decidedWeight: null,
   stepWeight: null,

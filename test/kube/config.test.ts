@@ -14,12 +14,12 @@ describe('connection', () => {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  function write(user: unknown, cluster: Record<string, unknown> = {}): string {
+  function write(user: unknown, cluster: object = {}, context = 'main'): string {
     const path = join(folder, 'kubeconfig');
     const config = {
       apiVersion: 'v1',
       kind: 'Config',
-      'current-context': 'main',
+      'current-context': context,
       contexts: [
         { name: 'main', context: { cluster: 'c', user: 'u' } },
         { name: 'lost', context: { cluster: 'nowhere', user: 'u' } },
@@ -109,9 +109,10 @@ describe('connection', () => {
   it('says what is wrong with a configuration', () => {
     const missing = join(folder, 'missing');
     expect(() => loadConnection({ kubeconfigPath: missing })).to.throw('does not exist');
-    const kubeconfigPath = write({ token: 'x' });
-    expect(() => loadConnection({ kubeconfigPath, context: 'lost' })).to.throw('names no cluster');
-    expect(() => loadConnection({ kubeconfigPath, context: 'none' })).to.throw('names no cluster');
+    for (const context of ['lost', 'none']) {
+      const kubeconfigPath = write({ token: 'x' }, {}, context);
+      expect(() => loadConnection({ kubeconfigPath }), context).to.throw('names no cluster');
+    }
     const proxied = write({ token: 'x' }, { 'proxy-url': 'http://127.0.0.1:1' });
     expect(() => loadConnection({ kubeconfigPath: proxied })).to.throw('proxy-url');
     const plain = write({ token: 'x' }, { server: 'http://127.0.0.1:1' });

@@ -1,7 +1,9 @@
 // The recorder of Events: what is sent, what is cut, what is dropped, and that nobody waits.
 import { expect } from 'chai';
-import { createEventRecorder, microTime, type EventRecord } from '../../src/kube/events.ts';
+import type { X0ttaDeployment } from '../../src/api/schema.ts';
+import { createEventRecorder, microTime } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/errors.ts';
+import type { EventRecord } from '../../src/kube/port.ts';
 import type { KubeClient, KubeRequest } from '../../src/kube/transport.ts';
 import { FakeClock, settle } from '../runtime/fakeClock.ts';
 
@@ -10,14 +12,16 @@ const EVENT: EventRecord = {
   reason: 'RolledBack',
   action: 'Rollback',
   note: 'errors held above 10 % for 5 minutes',
-  regarding: {
-    apiVersion: 'x0tta.io/v1alpha1',
-    kind: 'X0ttaDeployment',
-    name: 'control-plane',
-    namespace: 'mesh',
-    uid: 'u1',
-  },
 };
+
+const SUBJECT = { apiVersion: 'x0tta.io/v1alpha1', kind: 'X0ttaDeployment' };
+
+function objectNamed(name: string): X0ttaDeployment {
+  const metadata = { name, namespace: 'mesh', uid: 'u1', resourceVersion: '1' };
+  return { metadata } as unknown as X0ttaDeployment;
+}
+
+const object = objectNamed('control-plane');
 
 interface SentBody {
   readonly metadata: { readonly name: string; readonly namespace: string };
@@ -51,7 +55,7 @@ function setUp() {
 describe('event recorder', () => {
   it('writes an events.k8s.io/v1 Event in the namespace of its object', () => {
     const { recorder, sent, bodyOf } = setUp();
-    recorder.record(EVENT);
+    recorder.tell(object, EVENT);
     const { name } = bodyOf(0).metadata;
     expect(name).to.match(/^control-plane\.[0-9a-f]+\.[0-9a-f]+$/);
     expect(sent[0]?.request).to.include({
@@ -64,6 +68,7 @@ describe('event recorder', () => {
       metadata: { namespace: 'mesh', name },
       eventTime: '2026-01-02T03:04:05.678000Z',
       ...EVENT,
+      regarding: { ...SUBJECT, name: 'control-plane', namespace: 'mesh', uid: 'u1' },
       reportingController: 'x0tta.io/operator',
       reportingInstance: 'operator-0',
     });
@@ -71,8 +76,8 @@ describe('event recorder', () => {
 
   it('names no two alike within a millisecond', async () => {
     const { recorder, sent, bodyOf } = setUp();
-    recorder.record(EVENT);
-    recorder.record(EVENT);
+    recorder.tell(object, EVENT);
+    recorder.tell(object, EVENT);
     sent[0]?.answer.resolve({});
     await settle();
     expect(bodyOf(0).metadata.name).to.not.equal(bodyOf(1).metadata.name);
@@ -80,12 +85,11 @@ describe('event recorder', () => {
 
   it('cuts texts to what the API takes, in bytes, between characters', () => {
     const { recorder, bodyOf } = setUp();
-    recorder.record({
+    recorder.tell(objectNamed(`${'n'.repeat(219)}.${'n'.repeat(33)}`), {
       ...EVENT,
       note: `x${'я'.repeat(2000)}`,
       reason: 'R'.repeat(200),
       action: 'A'.repeat(200),
-      regarding: { ...EVENT.regarding, name: `${'n'.repeat(219)}.${'n'.repeat(33)}` },
     });
     expect(bodyOf(0).note).to.equal(`x${'я'.repeat(511)}`);
     expect(bodyOf(0).reason).to.have.length(128);
@@ -95,8 +99,8 @@ describe('event recorder', () => {
 
   it('sends one at a time, logs a failure and goes on', async () => {
     const { recorder, sent, log } = setUp();
-    recorder.record(EVENT);
-    recorder.record(EVENT);
+    recorder.tell(object, EVENT);
+    recorder.tell(object, EVENT);
     await settle();
     expect(sent).to.have.length(1);
     sent[0]?.answer.reject(
@@ -109,7 +113,7 @@ describe('event recorder', () => {
 
   it('drops what does not fit in the queue, and says so', async () => {
     const { recorder, sent, log } = setUp();
-    for (let i = 0; i < 300; i++) recorder.record(EVENT);
+    for (let i = 0; i < 300; i++) recorder.tell(object, EVENT);
     expect(log).to.have.length(300 - 257);
     for (let i = 0; i < sent.length; i++) {
       sent[i]?.answer.resolve({});
@@ -120,11 +124,11 @@ describe('event recorder', () => {
 
   it('sends what waits before it stops, and takes no more', async () => {
     const { recorder, sent } = setUp();
-    recorder.record(EVENT);
-    recorder.record(EVENT);
+    recorder.tell(object, EVENT);
+    recorder.tell(object, EVENT);
     let stopped = false;
     const done = recorder.stop().then(() => (stopped = true));
-    recorder.record(EVENT);
+    recorder.tell(object, EVENT);
     sent[0]?.answer.resolve({});
     await settle();
     expect(stopped).to.equal(false);

@@ -1,7 +1,9 @@
 // The reflector with the real transport against a scripted HTTP server, on a fake clock.
 import { expect } from 'chai';
-import { pods, type KubeObject } from '../../src/kube/resources.ts';
+import type { KubeObject } from '../../src/kube/port.ts';
+import { pods } from '../../src/kube/resources.ts';
 import { createReflector, type Reflector } from '../../src/kube/reflector.ts';
+import { SharedStrings } from '../../src/kube/sharedStrings.ts';
 import { Store } from '../../src/kube/store.ts';
 import type { KubeTransport } from '../../src/kube/transport.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
@@ -52,7 +54,11 @@ describe('reflector', () => {
       clock,
       connectionTo(server, () => token()),
     );
-    store = new Store<KubeObject>({ onListenerError: onUnhandled });
+    store = new Store<KubeObject>({
+      keep: (object) => object,
+      strings: new SharedStrings(),
+      onListenerError: onUnhandled,
+    });
     heard = [];
     store.subscribe(({ key, old, current }) => {
       const version = (object?: KubeObject): string => object?.metadata.resourceVersion ?? '-';

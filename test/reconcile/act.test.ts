@@ -66,7 +66,7 @@ describe('the commands of a pass', () => {
         release: async () => [routes],
         readBack: async () => {
           calls.push('readBack');
-          return { atZero, message: 'the canary has 20', views: [] };
+          return { atZero, message: 'the canary has 20' };
         },
       },
     };

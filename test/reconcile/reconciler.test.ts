@@ -66,7 +66,7 @@ describe('a pass', () => {
         read: () => [null],
         carryOut: async () => [],
         release: async () => [],
-        readBack: async () => ({ atZero: true, message: '', views: [] }),
+        readBack: async () => ({ atZero: true, message: '' }),
       },
       evidence: {
         watch: () => undefined,

@@ -23,7 +23,7 @@ const record: fc.Arbitrary<RevisionRecord> = fc.record({
   attemptBegunMs: time,
   attemptStartMs: time,
   step: fc.nat(20),
-  stepDecidedMs: time,
+  podsMissingSinceMs: time,
   stepStartMs: time,
   decidedWeight: fc.option(fc.nat(100)),
   stepWeight: fc.option(fc.nat(100)),

@@ -1,5 +1,6 @@
 // The metrics as they are scraped: names, labels, and that their number has a bound.
 import { expect } from 'chai';
+import { BUILT_IN_SIGNALS } from '../../src/api/runbook.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 
 async function linesOf(metrics: Metrics): Promise<readonly string[]> {
@@ -35,7 +36,7 @@ describe('metrics', () => {
       'x0tta_metric_queries_total{server="main",result="ok"} 1',
       'x0tta_metric_queries_total{server="main",result="TimedOut"} 1',
       'x0tta_decisions_total{check="rollbackLimitHeld"} 1',
-      'x0tta_rollbacks_total{alert="HIGH_ERROR_RATE"} 1',
+      'x0tta_incidents_total{alert="HIGH_ERROR_RATE"} 1',
     ]);
   });
 
@@ -88,9 +89,17 @@ describe('metrics', () => {
     expect((await linesOf(metrics)).join('\n')).to.not.include('shop');
   });
 
+  it('name every alert of the runbook', async () => {
+    const alerts = new Set(Object.values(BUILT_IN_SIGNALS).map(({ alert }) => alert));
+    for (const alert of alerts) metrics.countIncident(alert);
+    const lines = await linesOf(metrics);
+    for (const alert of alerts)
+      expect(lines).to.include(`x0tta_incidents_total{alert="${alert}"} 1`);
+  });
+
   it('put what users name under one label', async () => {
     for (let i = 0; i < 100; i++) metrics.countIncident(`CUSTOM_SIGNAL_${i}`);
-    expect(await linesOf(metrics)).to.include('x0tta_rollbacks_total{alert="CUSTOM"} 100');
+    expect(await linesOf(metrics)).to.include('x0tta_incidents_total{alert="CUSTOM"} 100');
   });
 
   it('have a registry of their own', async () => {

@@ -1,8 +1,10 @@
 // HTTPRoutes of an API server in memory: GET and JSON patches, resourceVersions, generations and
 // managedFields. The watch is the test's to move: only catchUp tells the store of other writers.
 import { errorFromStatus, KubeError } from '../../src/kube/errors.ts';
+import { SharedStrings } from '../../src/kube/sharedStrings.ts';
 import { Store } from '../../src/kube/store.ts';
 import type { KubeClient, KubeRequest } from '../../src/kube/transport.ts';
+import { trimRoute } from '../../src/kube/trim.ts';
 import type { HttpRoute } from '../../src/traffic/httpRoute.ts';
 import type { PatchOperation } from '../../src/traffic/plan.ts';
 import { applyPatch, PatchError } from './jsonPatch.ts';
@@ -12,6 +14,8 @@ const folders =
 
 export class FakeRoutes implements Pick<KubeClient, 'request'> {
   readonly store = new Store<HttpRoute>({
+    keep: trimRoute,
+    strings: new SharedStrings(),
     onListenerError: (error) => {
       throw error;
     },
