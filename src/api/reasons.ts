@@ -7,6 +7,7 @@ export const REASONS = {
   Available: 'Stable serves with all the pods it needs.',
   MinimumReplicasUnavailable: 'Stable has fewer available pods than it needs.',
   FirstRollout: 'The first revision is rolled out without a canary.',
+  StableOutOfSight: 'Pods of stable serve, and their ReplicaSet is not there.',
   Promoted: 'The canary passed every step and is stable now.',
   Stable: 'One revision serves and nothing is to do.',
 

@@ -81,7 +81,9 @@ function bringBack(s: Situation, previous: RevisionView): Finding {
 
 /** With a router the selector of -stable is what moves the traffic. */
 function giveStable(s: Situation, previous: RevisionView): readonly Command[] {
-  const role = writeAnyway(previous, becomesStable(s.obs.nowMs));
+  // The later promotion counts, also by a clock that went back.
+  const afterMs = (s.stable?.record.promotedMs ?? 0) + 1;
+  const role = writeAnyway(previous, becomesStable(Math.max(s.obs.nowMs, afterMs)));
   return s.routed ? [turnService(s, 'stable', previous.revision), role] : [role];
 }
 

@@ -46,6 +46,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   userServiceIsMissing: blockers.userServiceIsMissing,
 
   // Stable is there and serves.
+  stableIsOutOfSight: settle.stableIsOutOfSight,
   firstRevisionIsMissing: settle.firstRevisionIsMissing,
   serviceIsMissing: settle.serviceIsMissing,
   routeIsMissing: blockers.routeIsMissing,
@@ -90,6 +91,7 @@ export function decide(obs: Observation): Decision {
   const times = [...down, finding.lookAgainAtMs, house.lookAgainAtMs].flatMap((time) => time ?? []);
   return {
     ...finding,
+    situation: s,
     check,
     recorded: recordedIncidents(s),
     commands: [...finding.commands, ...house.commands],

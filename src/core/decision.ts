@@ -26,6 +26,8 @@ export interface Finding {
 export type Check = (s: Situation) => Finding | null;
 
 export interface Decision extends Finding {
+  /** What it was decided upon. */
+  readonly situation: Situation;
   /** Incidents that are written down and nothing else. */
   readonly recorded: readonly Incident[];
   /** The name of the check that decided. */

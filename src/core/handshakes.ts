@@ -21,18 +21,26 @@ export function judgeHandshakes(
 ): readonly JudgedPoint[] {
   const windowMs = signal.forSeconds * 1000;
   const canary = new Handshakes(points, 'canary');
-  const stable = new Handshakes(points, 'stable');
+  // Asked for a breach only.
+  let stable: Handshakes | null = null;
   let start = 0;
   return points.flatMap((point, i) => {
     while ((points[start]?.timeMs ?? point.timeMs) < point.timeMs - windowMs) start++;
-    if (Object.keys(point.canary).length === 0) return [];
+    if (isEmpty(point.canary)) return [];
     // The point before the window says what was counted before it.
     const before = Math.max(0, start - 1);
     const counted = canary.between(before, i);
     const level = levelOf(signal, counted.failures);
-    const blames = level !== 'Breach' || isWorse(counted, stable.between(before, i));
+    if (level !== 'Breach') return plainPoint(point.timeMs, level, counted.failures);
+    stable ??= new Handshakes(points, 'stable');
+    const blames = isWorse(counted, stable.between(before, i));
     return plainPoint(point.timeMs, blames ? level : 'Critical', counted.failures);
   });
+}
+
+function isEmpty(counters: HandshakesPoint['canary']): boolean {
+  for (const _ in counters) return false;
+  return true;
 }
 
 type Role = 'canary' | 'stable';
@@ -48,24 +56,23 @@ function isWorse(canary: Counted, stable: Counted): boolean {
 
 /** What the counters of a revision's pods rose by, up to each point. */
 class Handshakes {
-  readonly #failures: readonly number[];
-  readonly #successes: readonly number[];
+  readonly #failures: number[] = [];
+  readonly #successes: number[] = [];
   /** How many values of successes there were. */
-  readonly #successesKnown: readonly number[];
+  readonly #successesKnown: number[] = [];
 
   constructor(points: readonly HandshakesPoint[], role: Role) {
     const failures = new Rise('failures');
     const successes = new Rise('successes');
-    const sums = points.map((point) => {
-      for (const pod in point[role]) {
-        failures.add(pod, point[role][pod] ?? none);
-        successes.add(pod, point[role][pod] ?? none);
+    for (const { [role]: counters } of points) {
+      for (const pod in counters) {
+        failures.add(pod, counters[pod] ?? none);
+        successes.add(pod, counters[pod] ?? none);
       }
-      return [failures.sum, successes.sum, successes.known] as const;
-    });
-    this.#failures = sums.map(([sum]) => sum);
-    this.#successes = sums.map(([, sum]) => sum);
-    this.#successesKnown = sums.map(([, , known]) => known);
+      this.#failures.push(failures.sum);
+      this.#successes.push(successes.sum);
+      this.#successesKnown.push(successes.known);
+    }
   }
 
   /** After one point, up to another one. */

@@ -21,6 +21,8 @@ export type PodVerdict =
   | { readonly state: 'failed'; readonly failure: PodFailure };
 
 const fine: PodVerdict = { state: 'fine' };
+/** An attempt begins between two of the whole seconds in which the API tells times. */
+const apiSecondMs = 1_000;
 
 /**
  * Judges the canary's pods. `needed` is how many the running step's weight needs; the progress
@@ -35,7 +37,7 @@ export function judgePods(
   const begunMs = canary.record.attemptBegunMs ?? canary.createdAtMs;
   const pods = canary.pods.filter((pod) => !pod.terminating);
   for (const pod of pods) {
-    const failure = outOfMemory(pod, begunMs) ?? crashLoop(pod);
+    const failure = outOfMemory(pod, begunMs) ?? crashLoop(pod, begunMs);
     if (failure !== null) return { state: 'failed', failure };
   }
   const slow = [
@@ -51,8 +53,7 @@ export function judgePods(
 function outOfMemory(pod: PodView, begunMs: TimeMs): PodFailure | null {
   for (const container of pod.containers) {
     const atMs = container.terminatedAtMs ?? begunMs;
-    // An attempt begins between two of the kubelet's whole seconds.
-    if (container.terminatedReason === 'OOMKilled' && atMs >= begunMs - 1000) {
+    if (container.terminatedReason === 'OOMKilled' && atMs >= begunMs - apiSecondMs) {
       return {
         alert: 'MEMORY_EXHAUSTION',
         value: `container ${container.name} of pod ${pod.name} was OOMKilled`,
@@ -64,10 +65,12 @@ function outOfMemory(pod: PodView, begunMs: TimeMs): PodFailure | null {
   return null;
 }
 
-function crashLoop(pod: PodView): PodFailure | null {
+/** Nobody knows how many of its restarts an older pod brought along from the time before. */
+function crashLoop(pod: PodView, begunMs: TimeMs): PodFailure | null {
+  const isOfAttempt = pod.createdAtMs >= begunMs - apiSecondMs;
   for (const container of pod.containers) {
     const looping = container.waitingReason === 'CrashLoopBackOff';
-    if (looping || container.restartCount >= crashLoopRestarts) {
+    if (looping || (isOfAttempt && container.restartCount >= crashLoopRestarts)) {
       return {
         alert: 'SERVICE_DOWN',
         value:

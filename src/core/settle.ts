@@ -1,5 +1,6 @@
 // The checks around the stable revision: the first one is made, its services exist, and outside a
 // rollout every route stands on it.
+import { OBJECT_LABEL } from '../api/names.ts';
 import type { Check, Finding } from './decision.ts';
 import { lower } from './lowering.ts';
 import type { Command, EndpointsView, RevisionView } from './model.ts';
@@ -17,6 +18,24 @@ export function endpointsHold(
   const own = new Set(revision.pods.map(({ name }) => name));
   return endpoints.ready >= atLeast && endpoints.pods.every((pod) => own.has(pod));
 }
+
+/** Somebody took the ReplicaSet from under pods that serve: these are not to lose the traffic. */
+export const stableIsOutOfSight: Check = (s) => {
+  const { stableService, stableEndpoints } = s.obs;
+  if (s.stable !== null || stableService?.owned !== true || stableEndpoints.ready === 0)
+    return null;
+  const { revision } = stableService;
+  if (revision === s.obs.desired.revision) return null;
+  return {
+    phase: 'Progressing',
+    reason: 'StableOutOfSight',
+    message:
+      `${stableEndpoints.ready} pods of revision ${revision} serve, and their ReplicaSet is gone ` +
+      `or lost its label ${OBJECT_LABEL}: give it back, or delete the pods for a first rollout.`,
+    commands: [],
+    stalled: true,
+  };
+};
 
 /** Without a stable revision the desired one is rolled out whole: there is nothing to protect. */
 export const firstRevisionIsMissing: Check = (s) => {

@@ -14,20 +14,16 @@ import type {
 import { conditionsOf } from './conditions.ts';
 import type { Decision } from './decision.ts';
 import type { SignalJudgement } from './judgement.ts';
-import type { Command, Observation, Outcome, RevisionView } from './model.ts';
-import { attemptOfIncident, readSituation } from './situation.ts';
+import type { Command, Outcome, RevisionView } from './model.ts';
+import { attemptOfIncident } from './situation.ts';
 import type { Situation } from './situation.ts';
 import { worseOf } from './signals.ts';
 import { withinBounds } from './statusBounds.ts';
 import { cut, rfc3339 } from './text.ts';
 
 /** The status after a pass. It never exceeds MAX_STATUS_BYTES. */
-export function foldStatus(
-  obs: Observation,
-  decision: Decision,
-  outcomes: readonly Outcome[],
-): Status {
-  const s = readSituation(obs, obs.standing);
+export function foldStatus(decision: Decision, outcomes: readonly Outcome[]): Status {
+  const s = decision.situation;
   const weight = confirmedWeight(s, outcomes);
   const readBack = outcomes.some(
     ({ kind, command }) => kind === 'done' && command.kind === 'readBack',
@@ -38,7 +34,7 @@ export function foldStatus(
     phase === decision.phase ? decision : { ...decision, reason: 'RolledBack', stalled: true };
   const incidents = foldIncidents(s, decision, outcomes, phase);
   return withinBounds({
-    observedGeneration: obs.object.metadata.generation,
+    observedGeneration: s.obs.object.metadata.generation,
     phase,
     ...(s.stable === null ? {} : { stable: roleStatus(s.stable, 100 - weight) }),
     ...(s.canary === null ? {} : { canary: roleStatus(s.canary, weight) }),

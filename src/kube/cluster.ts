@@ -5,7 +5,15 @@ import type { RouteKind, X0ttaDeployment } from '../api/schema.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { isNotFound } from './errors.ts';
-import type { ClusterCache, EndpointSlice, KubeObject, Pod, ReplicaSet, Service } from './port.ts';
+import type {
+  ClusterCache,
+  ContainerStatus,
+  EndpointSlice,
+  KubeObject,
+  Pod,
+  ReplicaSet,
+  Service,
+} from './port.ts';
 import { createReflector } from './reflector.ts';
 import type { Reflector } from './reflector.ts';
 import * as resources from './resources.ts';
@@ -179,13 +187,13 @@ function serviceKeys(slice: EndpointSlice | undefined): string[] {
 }
 
 function hasFailed(pod: Pod | undefined): boolean {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod?.status ?? {};
+  const loops = ({ restartCount, state }: ContainerStatus): boolean =>
+    (restartCount ?? 0) > 0 || state?.waiting?.reason === 'CrashLoopBackOff';
   return (
-    pod?.status?.containerStatuses?.some(
-      ({ restartCount, state }) =>
-        (restartCount ?? 0) > 0 ||
-        state?.terminated !== undefined ||
-        state?.waiting?.reason === 'CrashLoopBackOff',
-    ) ?? false
+    // An init container that has ended has most often succeeded.
+    containerStatuses.some((one) => loops(one) || one.state?.terminated !== undefined) ||
+    initContainerStatuses.some(loops)
   );
 }
 

@@ -2,7 +2,7 @@
 // kept-alive, bounded connections. It limits no rate and knows no resources; a request that met a
 // dead connection or a refused token is sent once more, everything else is its caller's to retry.
 import { createSecureContext } from 'node:tls';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
 import type { Clock } from '../runtime/clock.ts';
 import type { Credentials, KubeConnection, TlsMaterial } from './config.ts';
 import { createDeadline, untilAborted, type Deadline } from './deadline.ts';
@@ -217,35 +217,53 @@ class UndiciTransport implements KubeTransport {
     const wanted = JSON.stringify(tls);
     if (this.#pool?.tls !== wanted) {
       const before = this.#pool;
-      // It throws on certificates that are half written; the old ones stay until they are whole.
-      this.#pool = { agent: createAgent(tls), tls: wanted };
+      try {
+        this.#pool = { agent: createAgent(tls), tls: wanted };
+      } catch (error) {
+        // Half written, or one file of two: those of before serve until the next look at them.
+        this.#options.connection.invalidate();
+        if (before === undefined) throw error;
+        return before.agent;
+      }
       void before?.agent.close();
     }
     return this.#pool.agent;
   }
 }
 
-/**
- * Time is bounded by deadlines, so undici's own bounds are off, except that on connecting. The
- * certificates are read once, not for each connection.
- */
+/** Time is bounded by deadlines, so undici's own bounds are off, except that on connecting. */
 function createAgent(tls: TlsMaterial): Agent {
   return new Agent({
     connections: MAX_CONNECTIONS,
     pipelining: 1,
-    allowH2: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: {
-      ...tls,
-      secureContext: createSecureContext(tls),
-      timeout: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-    },
+    connect: createConnector(tls),
   });
+}
+
+/**
+ * The certificates are read once, not for each connection, and a connection goes on with the TLS
+ * session of one before: where many objects are rolled back at once, handshakes are most of it.
+ */
+function createConnector(tls: TlsMaterial): buildConnector.connector {
+  const connect = buildConnector({
+    ...tls,
+    secureContext: createSecureContext(tls),
+    allowH2: false,
+    timeout: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_MS,
+  });
+  // undici itself holds the newest session weakly, so that it is gone at the next collection.
+  const kept: { session?: unknown } = {};
+  return (options, callback) =>
+    connect(options, (...result) => {
+      result[1]?.on('session', (session: unknown) => (kept.session = session));
+      callback(...result);
+    });
 }
 
 async function* extending(

@@ -1,6 +1,6 @@
 // The operator's writes to the API server, each conditional on what it was decided upon. Every
 // answer goes into the caches; a failure becomes a named result, and nothing is tried twice.
-import { FIELD_MANAGER } from '../api/names.ts';
+import { FIELD_MANAGER, OBJECT_LABEL } from '../api/names.ts';
 import type { X0ttaDeployment } from '../api/schema.ts';
 import { isConflict, isNotFound, KubeError } from './errors.ts';
 import type {
@@ -113,6 +113,10 @@ function replicaSetWrites(send: Send, store: OwnWrites<ReplicaSet>): ReplicaSetW
       const there = await send<ReplicaSet>({ method: 'GET', path }, null);
       if (there.kind !== 'done') return result;
       if (!sharesOwner(there.object, body)) return { kind: 'taken', message: result.message };
+      // The watches do not see it.
+      if (there.object.metadata.labels?.[OBJECT_LABEL] === undefined) {
+        return { kind: 'taken', message: `${name} is ours and lost its label ${OBJECT_LABEL}` };
+      }
       store.applyOwnWrite(there.object);
       return result;
     },

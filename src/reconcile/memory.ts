@@ -25,6 +25,8 @@ export class ObjectMemory {
   userService: Service | 'missing' | null = null;
   /** Incidents of the last status, while that could not be written. */
   unwritten: readonly Incident[] = [];
+  /** Passes in a row whose writes met somebody else's. */
+  conflicts = 0;
   /** The action text that an Event was already written about. */
   toldOfAction = '';
   #desired: (Desired & { readonly generation: number }) | null = null;

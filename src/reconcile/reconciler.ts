@@ -4,7 +4,7 @@ import type { Status, X0ttaDeployment } from '../api/schema.ts';
 import { sameStatus } from '../core/conditions.ts';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
-import type { Observation, Outcome } from '../core/model.ts';
+import type { Command, Observation, Outcome } from '../core/model.ts';
 import { foldStatus } from '../core/status.ts';
 import type { ClusterWrites, EventPort } from '../kube/port.ts';
 import type { Log } from '../runtime/log.ts';
@@ -27,7 +27,7 @@ export interface PassResult {
   readonly result: 'done' | 'conflict' | 'failed';
   /** Look again after so many ms; null: when something happens. 0 means at once. */
   readonly lookAgainMs: number | null;
-  /** A verdict is on its way to the routes: the next look goes ahead of everything. */
+  /** Traffic is being taken away: the next look goes ahead of everything. */
   readonly urgent: boolean;
 }
 
@@ -39,8 +39,9 @@ export interface Reconciler {
 /** How long a refusal of the API server stands before the same ReplicaSet is tried again. */
 const invalidMs = 3_600_000;
 const takenMs = 60_000;
-/** The caches need a moment to see who wrote first. */
+/** The caches need a moment to see who wrote first; twice as long each time that they did not. */
 const conflictMs = 50;
+const longestConflictMs = 5_000;
 const verdictRetryMs = 250;
 /** A person's correction outside the watches (a Service made) is seen after this long. */
 const stalledLookMs = 30_000;
@@ -84,12 +85,12 @@ async function pass(
     (command) => command.kind === 'setWeights' && command.guard === 'raise',
   );
   if (decision.reason === 'WeightsOverwritten' && putsBack) memory.notePutBack(obs.nowMs);
-  const status = foldStatus(obs, decision, outcomes);
+  const status = foldStatus(decision, outcomes);
   const written = await writeStatus(obs, decision, outcomes, status, ports);
   memory.unwritten =
     written === 'conflict' || written instanceof Error ? (status.incidents ?? []) : [];
   tellWhatChanged({ obs, decision, outcomes, status, memory }, ports);
-  return resultOf(obs, decision, outcomes, written);
+  return resultOf(obs, decision, outcomes, written, memory);
 }
 
 function watchEvidence(
@@ -142,20 +143,30 @@ async function writeStatus(
   return result.kind === 'failed' ? result.error : new Error(result.message);
 }
 
+function takesTrafficAway(command: Command): boolean {
+  const { kind } = command;
+  return kind === 'releaseRoutes' || (kind === 'setWeights' && command.guard === 'lower');
+}
+
 function resultOf(
   obs: Observation,
   decision: Decision,
   outcomes: readonly Outcome[],
   written: Awaited<ReturnType<typeof writeStatus>>,
+  memory: ObjectMemory,
 ): PassResult {
-  const urgent = decision.phase === 'RollingBack';
+  const urgent = decision.phase === 'RollingBack' || decision.commands.some(takesTrafficAway);
   const failed = outcomes.some(({ kind }) => kind === 'failed') || written instanceof Error;
-  // No back-off stands between a verdict and the routes (I4).
+  // No back-off stands between the decision to take traffic away and the routes (I4).
   if (failed) return { result: 'failed', lookAgainMs: urgent ? verdictRetryMs : null, urgent };
   const conflict = outcomes.some(({ kind }) => kind === 'conflict');
   // Somebody who writes the status all the time is answered more and more slowly.
   if (written === 'conflict' && !conflict) return { result: 'failed', lookAgainMs: null, urgent };
-  if (conflict) return { result: 'conflict', lookAgainMs: conflictMs, urgent };
+  if (conflict) {
+    const lookAgainMs = urgent ? conflictMs : conflictMs * 2 ** memory.conflicts++;
+    return { result: 'conflict', lookAgainMs: Math.min(lookAgainMs, longestConflictMs), urgent };
+  }
+  memory.conflicts = 0;
   const changed = outcomes.some((outcome) => outcome.kind === 'done' && outcome.changed);
   if (changed || outcomes.some(({ kind }) => kind === 'refused')) {
     return { result: 'done', lookAgainMs: 0, urgent };

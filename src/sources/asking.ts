@@ -48,7 +48,10 @@ export async function askAll(questions: ReadonlyMap<string, Question>): Promise<
   return answers;
 }
 
-/** False when the server did not answer in time: then the other half is not asked either. */
+/**
+ * False when the server did not answer in time: then the other half is not asked either, unless it
+ * was one namespace alone that took too long.
+ */
 async function askHalving(
   question: Question,
   namespaces: readonly string[],
@@ -60,8 +63,9 @@ async function askHalving(
   if (isTooMuch(answer) && question.canBeHalved && namespaces.length > 1) {
     const middle = Math.ceil(namespaces.length / 2);
     const first = await askHalving(question, namespaces.slice(0, middle), answers);
-    if (first || reason !== 'TimedOut') {
-      return askHalving(question, namespaces.slice(middle), answers);
+    if (first || middle === 1 || reason !== 'TimedOut') {
+      const second = await askHalving(question, namespaces.slice(middle), answers);
+      return second || (first && middle === 1);
     }
   }
   const answered = { answer, rows };

@@ -22,7 +22,8 @@ export interface Credentials {
 
 /** Files are read again when they were read this long ago. */
 const freshMs = 10_000;
-const agentOptions = { keepAlive: true, maxSockets: 8 } as const;
+/** Enough that the slow queries of some looks leave room for the others'. */
+const agentOptions = { keepAlive: true, maxSockets: 32 } as const;
 
 export function createCredentials(
   { auth, headers, tls }: ServerSettings,

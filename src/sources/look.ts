@@ -8,7 +8,7 @@ import type { AnswerOf, Answered, Answers, Question } from './asking.ts';
 import { absence } from './port.ts';
 import type { ServerSettings } from './port.ts';
 import type { Scope } from './queries.ts';
-import { freshnessPlan, namespacesOf, plansOf, Questions } from './questions.ts';
+import { freshnessPlan, namespacesOf, plansOf, questionKey, Questions } from './questions.ts';
 import type { Look, Plan, Server, Subject } from './questions.ts';
 import * as rows from './rows.ts';
 import type { Points } from './rows.ts';
@@ -128,7 +128,7 @@ async function look(how: Look): Promise<Seen> {
     for (const signal of own) {
       const plan = plans(signal);
       if (plan.native === null) continue;
-      const classic = answers.get(plan.text)?.get(target.namespace);
+      const classic = answers.get(questionKey(plan))?.get(target.namespace);
       if (isEmpty(classic, numbersOf(nth))) native.add(plan.native);
     }
   }
@@ -136,7 +136,7 @@ async function look(how: Look): Promise<Seen> {
     native.all.size === 0 ? answers : new Map([...answers, ...(await askAll(native.all))]);
   const evidenceOf = (nth: number, subject: Subject): RevisionEvidence => {
     const one = { subject, ...numbersOf(nth) };
-    const trust = trustOf(one, how, more.get(freshness.text));
+    const trust = trustOf(one, how, more.get(questionKey(freshness)));
     const evidence: Record<string, SignalEvidence> = {};
     for (const signal of subject.signals) {
       evidence[signal.name] = evidenceOn(signal, one, plans(signal), how, more, trust);
@@ -153,9 +153,9 @@ async function look(how: Look): Promise<Seen> {
 
 /** A user's query is as large for one object as for many: asking about fewer is of no use to it. */
 function tooMuchOf(answers: Answers, questions: ReadonlyMap<string, Question>): Seen['tooMuch'] {
-  const reasons = [...questions].flatMap(([text, { canBeHalved }]) =>
+  const reasons = [...questions].flatMap(([key, { canBeHalved }]) =>
     canBeHalved
-      ? [...(answers.get(text)?.values() ?? [])].flatMap(({ answer }) =>
+      ? [...(answers.get(key)?.values() ?? [])].flatMap(({ answer }) =>
           answer.ok || !isTooMuch(answer) ? [] : [answer.absence.reason],
         )
       : [],
@@ -194,11 +194,12 @@ function evidenceOn(
   const { subject } = one;
   const { namespace } = subject.target;
   const { isTraffic, windowMs } = plan;
-  const classic = answers.get(plan.text)?.get(namespace);
+  const classic = answers.get(questionKey(plan))?.get(namespace);
   // Another subject's native histogram says nothing of one whose own is classic.
-  const native = isEmpty(classic, one)
-    ? answers.get(plan.native?.text ?? '')?.get(namespace)
-    : null;
+  const native =
+    plan.native !== null && isEmpty(classic, one)
+      ? answers.get(questionKey(plan.native))?.get(namespace)
+      : null;
   const asked = (native ? plan.native : null) ?? plan;
   const answered = native ?? classic;
   // What people read after a look back is about their object alone.

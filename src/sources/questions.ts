@@ -56,6 +56,11 @@ export interface Plan extends SignalQuery {
   readonly lookedFor: string;
 }
 
+/** A user's query may have the text of a built-in one, and its rows are read otherwise. */
+export function questionKey({ isBuiltIn, text }: Pick<Plan, 'isBuiltIn' | 'text'>): string {
+  return isBuiltIn ? text : `user's ${text}`;
+}
+
 /** Thousands of objects have the same few signals: each plan is made once. */
 export function plansOf(how: Look): (signal: ResolvedSignal) => Plan {
   const bySignal = new Map<ResolvedSignal, Plan>();
@@ -101,7 +106,7 @@ export function freshnessPlan(how: Look): Plan & Pick<Look, 'send'> {
   };
 }
 
-/** The questions of one look by their texts. */
+/** The questions of one look by their keys. */
 export class Questions {
   readonly all = new Map<string, Question>();
   readonly #how: Look;
@@ -111,7 +116,8 @@ export class Questions {
   }
 
   add(plan: Plan & Partial<Pick<Look, 'send'>>): void {
-    const known = this.all.get(plan.text);
+    const key = questionKey(plan);
+    const known = this.all.get(key);
     const { revisions, subjects, scopeOf, send } = { ...this.#how, ...plan };
     // The same text may be asked for stable as well.
     const isWide = plan.isWide || known?.wanted.isWide === true;
@@ -123,7 +129,7 @@ export class Questions {
       const part = subjects.filter(({ target }) => some.includes(target.namespace));
       return plan.build(scopeOf(part, plan.isWide));
     };
-    this.all.set(plan.text, {
+    this.all.set(key, {
       namespaces,
       canBeHalved: plan.isBuiltIn,
       wanted: { revisions, isUsers: !plan.isBuiltIn, isShared: isShared(plan.text), isWide },

@@ -1,5 +1,5 @@
-// Decides when one metric server is asked about which canaries: the whole fleet once an interval,
-// and one canary at the very moment at which its hold can be complete.
+// Decides when one metric server is asked about which canaries: the whole fleet once an interval
+// (fleetPoll.ts), and one canary at the very moment at which its hold can be complete.
 import type { ResolvedSignal } from '../api/defaults.ts';
 import type { EvidenceTarget, RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
 import { judgeSignals } from '../core/judgement.ts';
@@ -7,12 +7,12 @@ import type { SignalJudgement } from '../core/judgement.ts';
 import type { Cancel, Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { inSlices } from '../runtime/slices.ts';
-import { isDue, lookAtFleet, lookAtSome, lookBack, revisionsOf } from './look.ts';
+import { FleetPoll } from './fleetPoll.ts';
+import { isDue, lookAtFleet, lookAtSome, lookBack } from './look.ts';
 import type { Seen } from './look.ts';
 import type { Server } from './questions.ts';
 import type { InterestListener, MetricAnswer } from './port.ts';
 import { QueryChecks } from './queryChecks.ts';
-import type { Revisions } from './rowTable.ts';
 import * as watching from './watched.ts';
 import { newlyWatched } from './watched.ts';
 import type { Watched } from './watched.ts';
@@ -40,53 +40,35 @@ const togetherAtMost = 50;
 const missingPointMs = 1_000;
 /** Moments this close together are one. */
 const sameMs = 2;
-/** A query that takes more of the interval than this makes the polls half as frequent. */
-const slowShare = 0.1;
 
 export class ServerPoller {
   /** The queries of users, tried when they are new. */
   readonly checks = new QueryChecks();
   readonly #options: ServerPollerOptions & Server;
-  /** The same server, which tells how long the queries of a poll take. */
-  readonly #timed: Server;
+  /** Those with queries of users apart: however slow these are, nobody else waits for them. */
+  readonly #polls: readonly FleetPoll[];
   readonly #watched = new Map<string, Watched>();
-  /** All of them with their names; null when that is to be made anew. */
-  #fleet: { readonly subjects: readonly Watched[]; readonly revisions: Revisions } | null = null;
-  /** The newest look at all of them. */
-  #lastOfFleet: Seen | null = null;
   /** One list for all objects whose signals are the same, by what they are. */
   readonly #signals = new Map<string, readonly ResolvedSignal[]>();
   readonly #due = new Set<Watched>();
   readonly #underWay = new Set<Promise<void>>();
-  #cancelPoll: Cancel = () => undefined;
   #cancelGather: Cancel | null = null;
-  #slowed = false;
-  /** Of the queries of the poll under way. */
-  #slowestMs = 0;
   #isTrying = false;
-  #isMeeting = false;
+  /** Whether those with queries of users, and those without, are being looked at first. */
+  readonly #meeting = new Set<boolean>();
   #running = false;
   #clockKnown = false;
 
   constructor(options: ServerPollerOptions) {
-    const { source, clock } = options;
-    const timed: typeof source.instant = async (...asked) => {
-      const beganMs = clock.monotonicMs();
-      const answer = await source.instant(...asked);
-      this.#slowestMs = Math.max(this.#slowestMs, clock.monotonicMs() - beganMs);
-      return answer;
-    };
-    const range: typeof source.range = (...asked) => source.range(...asked);
-    const nowMs = (): number => source.nowMs();
-    const isShared = (query: string): boolean => this.checks.isShared(query);
-    this.#options = { ...options, isShared };
-    this.#timed = { ...this.#options, source: { instant: timed, range, nowMs } };
+    const server = { ...options, isShared: (query: string) => this.checks.isShared(query) };
+    this.#options = server;
+    this.#polls = [false, true].map((hasUserQueries) => this.#pollOf(server, hasUserQueries));
   }
 
   watch(target: EvidenceTarget, all: readonly ResolvedSignal[]): void {
     const signals = this.#shared(all);
     const before = this.#watched.get(target.key);
-    if (before === undefined || !watching.sameNames(before, target)) this.#fleet = null;
+    if (before === undefined || !watching.sameNames(before, target)) this.#changed();
     if (before !== undefined && watching.sameQuestion(before, target, signals)) {
       const atMs = before.seen?.by.atMs ?? 0;
       const wasDue = isDue(before, atMs);
@@ -108,7 +90,7 @@ export class ServerPoller {
     watched?.cancel();
     if (watched !== undefined) this.#due.delete(watched);
     this.#watched.delete(key);
-    this.#fleet = null;
+    this.#changed();
   }
 
   read(key: string): RevisionEvidence | null {
@@ -133,7 +115,7 @@ export class ServerPoller {
 
   start(): void {
     this.#running = true;
-    this.#pollAfter(0);
+    for (const poll of this.#polls) poll.start();
     for (const watched of this.#watched.values()) this.#lookSoon(watched);
   }
 
@@ -141,10 +123,9 @@ export class ServerPoller {
   async stop(): Promise<void> {
     this.#running = false;
     this.checks.stop();
-    this.#cancelPoll();
     this.#cancelGather?.();
     for (const { cancel } of this.#watched.values()) cancel();
-    await Promise.all(this.#underWay);
+    await Promise.all([...this.#polls.map((poll) => poll.stop()), ...this.#underWay]);
   }
 
   #shared(all: readonly ResolvedSignal[]): readonly ResolvedSignal[] {
@@ -164,27 +145,25 @@ export class ServerPoller {
     void work.finally(() => this.#underWay.delete(work));
   }
 
-  #pollAfter(ms: number): void {
-    if (!this.#running) return;
-    this.#cancelPoll = this.#options.clock.setTimer(ms, () => this.#track(this.#poll()));
+  #pollOf(server: Server & ServerPollerOptions, hasUserQueries: boolean): FleetPoll {
+    const { clock, log, intervalMs } = server;
+    const all = (): Watched[] => [...this.#watched.values()];
+    return new FleetPoll({
+      server,
+      clock,
+      log,
+      intervalMs,
+      hasUserQueries,
+      subjects: () => all().filter((one) => watching.hasUserQuery(one) === hasUserQueries),
+      lookTime: () => this.#lookTime(),
+      judge: (subjects, seen) => this.#judge(subjects, seen),
+      isRead: (look) => all().some(({ seen }) => seen?.by === look),
+      afterwards: () => this.#tryQueries(),
+    });
   }
 
-  /** The next poll begins an interval after this one began, or when it ends. */
-  async #poll(): Promise<void> {
-    const { clock, log, intervalMs, settings } = this.#options;
-    const beganMs = clock.monotonicMs();
-    if (this.#watched.size > 0) await this.#lookAtAll();
-    const tookMs = this.#slowestMs;
-    this.#slowestMs = 0;
-    const slow = tookMs > slowShare * intervalMs;
-    if (slow !== this.#slowed) {
-      const message = slow ? 'metric server is slow: asked half as often' : 'metric server is fast';
-      log(slow ? 'warn' : 'info', message, { server: settings.name, tookMs: Math.round(tookMs) });
-    }
-    this.#slowed = slow;
-    this.#tryQueries();
-    const passedMs = clock.monotonicMs() - beganMs;
-    this.#pollAfter(Math.max(0, (slow ? 2 : 1) * intervalMs - passedMs));
+  #changed(): void {
+    for (const poll of this.#polls) poll.changed();
   }
 
   /** Beside the polls, which wait for no query of a user's. */
@@ -206,22 +185,6 @@ export class ServerPoller {
     for (const key of news) tell(key, { urgent: false });
   }
 
-  async #lookAtAll(): Promise<void> {
-    const atMs = await this.#lookTime();
-    if (this.#fleet === null) {
-      const subjects = [...this.#watched.values()];
-      this.#fleet = { subjects, revisions: revisionsOf(this.#options, subjects) };
-    }
-    const { subjects, revisions } = this.#fleet;
-    const seen = await lookAtFleet(this.#timed, subjects, atMs, revisions);
-    await this.#judge(subjects, seen);
-    const last = this.#lastOfFleet;
-    this.#lastOfFleet = seen;
-    // Everybody has newer evidence now, unless the server's clock was set back.
-    const isRead = [...this.#watched.values()].some((watched) => watched.seen?.by === last);
-    if (!isRead) last?.release();
-  }
-
   /** The newest points of all; then the whole hold of those to whom it matters. */
   async #judge(subjects: readonly Watched[], by: Seen): Promise<void> {
     const closer: Watched[] = [];
@@ -238,7 +201,7 @@ export class ServerPoller {
   async #lookCloser(subjects: readonly Watched[], atMs: number): Promise<void> {
     // Nor does anybody wait for the queries of others.
     const kindOf = (watched: Watched): string =>
-      `${isDue(watched, atMs)} ${watched.signals.some(({ query }) => query !== null)}`;
+      `${isDue(watched, atMs)} ${watching.hasUserQuery(watched)}`;
     const lookAt = async (group: readonly Watched[]): Promise<void> => {
       for (let i = 0; i < group.length; i += togetherAtMost) {
         await this.#lookBackAt(group.slice(i, i + togetherAtMost), atMs, new Set());
@@ -248,7 +211,10 @@ export class ServerPoller {
     await Promise.all(groups.map(lookAt));
   }
 
-  /** Fewer at a time where the server can't answer about all; false when it takes too long. */
+  /**
+   * Fewer at a time where the server can't answer about all; false when it takes too long, also
+   * about another one than the first.
+   */
   async #lookBackAt(
     subjects: readonly Watched[],
     atMs: number,
@@ -257,8 +223,11 @@ export class ServerPoller {
     const by = await lookBack(this.#options, subjects, atMs);
     if (by.tooMuch !== null && subjects.length > 1) {
       const middle = Math.ceil(subjects.length / 2);
-      const goesOn = await this.#lookBackAt(subjects.slice(0, middle), atMs, answered);
-      if (goesOn) return this.#lookBackAt(subjects.slice(middle), atMs, answered);
+      const first = await this.#lookBackAt(subjects.slice(0, middle), atMs, answered);
+      if (first || middle === 1) {
+        const second = await this.#lookBackAt(subjects.slice(middle), atMs, answered);
+        return second || (first && middle === 1);
+      }
     }
     for (const [nth, watched] of subjects.entries()) {
       if (answered.has(watched)) continue;
@@ -296,18 +265,21 @@ export class ServerPoller {
       const known = [...this.#due].filter(({ seen }) => seen !== null);
       if (known.length > 0) this.#track(this.#lookAgain(known));
       for (const watched of known) this.#due.delete(watched);
-      // New canaries wait for those that are looked at already, and share their queries.
-      if (this.#isMeeting || this.#due.size === 0) return;
-      const fresh = [...this.#due];
-      this.#due.clear();
-      this.#isMeeting = true;
-      this.#track(
-        this.#meet(fresh).finally(() => {
-          this.#isMeeting = false;
-          this.#gather();
-        }),
-      );
+      for (const fresh of Map.groupBy(this.#due, watching.hasUserQuery)) this.#meet(...fresh);
     });
+  }
+
+  /** New canaries wait for those that are looked at already, and share their queries. */
+  #meet(hasUserQueries: boolean, fresh: readonly Watched[]): void {
+    if (this.#meeting.has(hasUserQueries)) return;
+    for (const watched of fresh) this.#due.delete(watched);
+    this.#meeting.add(hasUserQueries);
+    this.#track(
+      this.#lookFirst(fresh).finally(() => {
+        this.#meeting.delete(hasUserQueries);
+        this.#gather();
+      }),
+    );
   }
 
   async #lookAgain(subjects: readonly Watched[]): Promise<void> {
@@ -315,7 +287,7 @@ export class ServerPoller {
   }
 
   /** The first look at canaries of which nothing is known. */
-  async #meet(subjects: readonly Watched[]): Promise<void> {
+  async #lookFirst(subjects: readonly Watched[]): Promise<void> {
     const look = subjects.length > togetherAtMost ? lookAtFleet : lookAtSome;
     await this.#judge(subjects, await look(this.#options, subjects, await this.#lookTime()));
   }
@@ -339,15 +311,15 @@ export class ServerPoller {
     watched.isLate = watching.isLate(judgements);
     this.#arm(watched);
     const told = watching.fingerprint(judgements);
-    const held = judgements.some(({ breach }) => breach.state === 'held');
+    const urgent = watching.isVerdictDue(watched, judgements, seen.by.atMs);
     const isNews = told !== watched.told;
     const matters =
-      held ||
+      urgent ||
       isNews ||
       isDue(watched, seen.by.atMs) ||
       judgements.some(watching.isAbsenceHeldAgainst);
     if (isNews) watched.told = told;
-    if (matters) this.#options.tell(target.key, { urgent: held });
+    if (matters) this.#options.tell(target.key, { urgent });
   }
 
   /** Sets the timer of the next moment at which a hold of this canary can be complete. */

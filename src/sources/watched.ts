@@ -55,6 +55,11 @@ export function newlyWatched(target: EvidenceTarget, signals: readonly ResolvedS
   };
 }
 
+/** Whether it is judged by queries that users wrote. */
+export function hasUserQuery({ signals }: Watched): boolean {
+  return signals.some(({ query }) => query !== null);
+}
+
 /** Rows name the revisions and the service. */
 export function sameNames({ target }: Watched, next: EvidenceTarget): boolean {
   return (
@@ -133,14 +138,33 @@ export function verdictsIn(
   { target }: Watched,
   judgements: readonly SignalJudgement[],
 ): readonly number[] {
-  return judgements.flatMap(({ signal, breach, absentSinceMs }) => {
-    const forMs = signal.forSeconds * 1000;
-    const isAbsent = signal.noData === 'Rollback' && absentSinceMs !== null;
-    return [
-      ...(breach.state === 'suspect' ? [breach.holdUntilMs] : []),
-      ...(isAbsent ? [Math.max(absentSinceMs, target.stepStartMs ?? 0) + forMs] : []),
-    ];
-  });
+  return judgements.flatMap((judgement) => [
+    ...(judgement.breach.state === 'suspect' ? [judgement.breach.holdUntilMs] : []),
+    ...absenceEnds(target, judgement),
+  ]);
+}
+
+/** When an absence that is held against the canary becomes a verdict, if it lasts. */
+function absenceEnds(
+  { attemptStartMs, stepStartMs }: EvidenceTarget,
+  judgement: SignalJudgement,
+): readonly number[] {
+  if (stepStartMs === null || !isAbsenceHeldAgainst(judgement)) return [];
+  const sinceMs = Math.max(judgement.absentSinceMs ?? attemptStartMs, stepStartMs);
+  return [sinceMs + judgement.signal.forSeconds * 1000];
+}
+
+/** A verdict is due: its pass goes ahead of all others. */
+export function isVerdictDue(
+  { target }: Watched,
+  judgements: readonly SignalJudgement[],
+  atMs: number,
+): boolean {
+  return judgements.some(
+    (judgement) =>
+      judgement.breach.state === 'held' ||
+      absenceEnds(target, judgement).some((endMs) => endMs <= atMs),
+  );
 }
 
 /** Most signals' series are not there, and are not waited for. */

@@ -173,7 +173,7 @@ export class FakeCluster {
       if (outcome.kind !== 'done') break;
     }
     if (dieAfter === Infinity && !loseStatus) {
-      const status = foldStatus(obs, decision, outcomes);
+      const status = foldStatus(decision, outcomes);
       if (!sameStatus(this.status, status)) this.status = status;
     }
     return decision;

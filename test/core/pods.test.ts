@@ -54,6 +54,12 @@ describe("the canary's pods", () => {
     expect(alertOf(judge({}, { waitingReason: 'CrashLoopBackOff' }))).to.equal('SERVICE_DOWN');
   });
 
+  it('are not blamed for restarts before the attempt', () => {
+    const older = { createdAtMs: nowMs - 60_000 };
+    expect(alertOf(judge(older, { restartCount: 9 }))).to.equal('fine');
+    expect(alertOf(judge(older, { waitingReason: 'CrashLoopBackOff' }))).to.equal('SERVICE_DOWN');
+  });
+
   it('fail when an image could not be pulled for 30 s', () => {
     const pod = { imageFailingSinceMs: nowMs - 29_000 };
     const waiting = { waitingReason: 'ImagePullBackOff', waitingMessage: 'not found' };

@@ -98,6 +98,28 @@ describe('a verdict', () => {
     expect(cluster.route.canaryWeight).to.equal(20);
   });
 
+  it('is not lifted while pods of the old attempt are still to be ended', () => {
+    rejected();
+    cluster.nowMs += 6_000;
+    cluster.settle();
+    const action = { verb: 'retry', id: 'again', revision: null } as const;
+    cluster.action = { kind: 'action', action };
+    cluster.pass();
+    const obs = cluster.observe();
+    expect(decide(obs).check).to.equal('retryWasAccepted');
+    const [pod] = obs.revisions.find(({ revision }) => revision === 'aaaaaaaaaa')?.pods ?? [];
+    if (pod === undefined) throw new Error('stable has no pod');
+    const withPod = (terminating: boolean): string => {
+      const pods = [{ ...pod, terminating }];
+      const revisions = obs.revisions.map((view) =>
+        view.revision === 'b' ? { ...view, pods } : view,
+      );
+      return decide({ ...obs, revisions }).check;
+    };
+    expect(withPod(false)).to.not.equal('retryWasAccepted');
+    expect(withPod(true)).to.equal('retryWasAccepted');
+  });
+
   it('takes the traffic from another canary, too, when its template comes back', () => {
     rejected();
     cluster.rollOut('c');

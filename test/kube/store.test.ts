@@ -20,7 +20,10 @@ function thing(name: string, version: number, uid = `uid-${name}`, owner?: strin
 function setUp() {
   const errors: unknown[] = [];
   const store = new Store<Thing, 'owner'>({
-    keep: ({ status: _, ...kept }: Thing) => kept,
+    keep: (object) => {
+      const { status: _, ...kept } = object;
+      return kept;
+    },
     strings: new SharedStrings(),
     indexers: { owner: ownerUids },
     onListenerError: (error) => errors.push(error),

@@ -115,10 +115,13 @@ describe('the writes', () => {
     expect(result).to.deep.include({ kind: 'failed' });
   });
 
-  const exists = (owner: string) => (request: KubeRequest) => {
-    if (request.method === 'POST') throw refusal(409, 'AlreadyExists', 'exists');
-    return { ...body, metadata: { ...body.metadata, ownerReferences: [{ uid: owner }] } };
-  };
+  const seen = { 'x0tta.io/object': 'shop' };
+  const exists =
+    (owner: string, labels: object = seen) =>
+    (request: KubeRequest) => {
+      if (request.method === 'POST') throw refusal(409, 'AlreadyExists', 'exists');
+      return { ...body, metadata: { ...body.metadata, labels, ownerReferences: [{ uid: owner }] } };
+    };
 
   it('find the ReplicaSet that an answer was lost for', async () => {
     answer = exists('uid-shop');
@@ -129,6 +132,14 @@ describe('the writes', () => {
   it("call a name that is somebody else's taken", async () => {
     answer = exists('uid-other');
     expect((await writes.createReplicaSet(body)).kind).to.equal('taken');
+    expect(taken).to.deep.equal([]);
+  });
+
+  it('call a ReplicaSet of ours taken that the watches can not see', async () => {
+    answer = exists('uid-shop', {});
+    const result = await writes.createReplicaSet(body);
+    expect(result).to.deep.include({ kind: 'taken' });
+    expect(result).to.have.property('message').that.includes('lost its label x0tta.io/object');
     expect(taken).to.deep.equal([]);
   });
 });

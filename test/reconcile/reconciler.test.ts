@@ -110,6 +110,17 @@ describe('a pass', () => {
     expect(pass.lookAgainMs).to.be.within(1, 1_000);
   });
 
+  it('looks later and later while the caches do not see who wrote', async () => {
+    result = { kind: 'conflict', message: 'changed' };
+    const waits: (number | null)[] = [];
+    for (let i = 0; i < 9; i++) waits.push((await reconciler.reconcile(key)).lookAgainMs);
+    expect(waits).to.deep.equal([50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+    result = done;
+    await reconciler.reconcile(key);
+    result = { kind: 'conflict', message: 'changed' };
+    expect((await reconciler.reconcile(key)).lookAgainMs).to.equal(50);
+  });
+
   it('leaves it to the back-off of the queue when a write failed', async () => {
     result = { kind: 'failed', error: new Error('500') };
     expect(await reconciler.reconcile(key)).to.deep.include({

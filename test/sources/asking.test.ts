@@ -74,6 +74,16 @@ describe('a question', () => {
   it('is given up when halves are answered no faster than the whole', async () => {
     const found = await outcome(question(['a', 'b', 'c', 'd'], () => failed('TimedOut')));
     expect(found).to.deep.equal({ a: 'TimedOut', b: 'TimedOut', c: 'TimedOut', d: 'TimedOut' });
-    expect(asked).to.deep.equal(['a,b,c,d', 'a,b', 'a']);
+    expect(asked).to.deep.equal(['a,b,c,d', 'a,b', 'a', 'b']);
+  });
+
+  it('costs the one namespace that takes too long its own answer alone', async () => {
+    for (const slow of ['a', 'b', 'c', 'd']) {
+      const answer = (some: readonly string[]): MetricAnswer =>
+        some.includes(slow) ? failed('TimedOut') : fine;
+      const found = await outcome(question(['a', 'b', 'c', 'd'], answer));
+      const rest = { a: 'ok', b: 'ok', c: 'ok', d: 'ok' };
+      expect(found).to.deep.equal({ ...rest, [slow]: 'TimedOut' });
+    }
   });
 });

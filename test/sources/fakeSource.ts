@@ -26,6 +26,8 @@ export class FakeSource implements MetricSource {
   readonly refusals = new Map<string, MetricAnswer>();
   /** A range about more ReplicaSets (named as many7-b) is not answered in time. */
   mostInRange = Infinity;
+  /** Nor one about this ReplicaSet, named likewise. */
+  slowInRange = '';
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
@@ -50,7 +52,7 @@ export class FakeSource implements MetricSource {
   ): Promise<MetricAnswer> {
     this.asked.push({ kind: 'range', query, startMs, endMs });
     const names = new Set(query.match(/[a-z]+\d+-b/g));
-    if (names.size > this.mostInRange) {
+    if (names.size > this.mostInRange || names.has(this.slowInRange)) {
       return Promise.resolve({ ok: false, absence: absence('unreachable', 'TimedOut', 'slow') });
     }
     const times: number[] = [];

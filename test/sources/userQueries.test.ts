@@ -153,6 +153,53 @@ describe('queries of users', () => {
     await stopped;
   });
 
+  it('hold up no first sign of a breach on an object that has none', async () => {
+    const slow: FakeSource['instant'] = async (query, timeMs, take) => {
+      if (!query.startsWith('slow_'))
+        return FakeSource.prototype.instant.call(source, query, timeMs, take);
+      await new Promise<void>((resolve) => clock.setTimer(20_000, resolve));
+      return { ok: false, absence: absence('unreachable', 'TimedOut', query) };
+    };
+    source.instant = slow;
+    const [errorRate] = signalsWith('any', '10s');
+    if (errorRate === undefined) throw new Error('the first built-in signal is errorRate');
+    const fromMs = clock.nowMs() + 20_000;
+    const watch = (name: string, signals: readonly ResolvedSignal[]): void => {
+      const canaryPods = [{ name: `${name}-b-bbbbb`, readySinceMs: 0 }];
+      const attempt = { attemptStartMs: clock.nowMs(), stepStartMs: clock.nowMs() };
+      const own = { key: `mesh/${name}`, canaryReplicaSet: `${name}-b`, canaryPods, ...attempt };
+      source.revisions.set(`mesh/${name}-b`, (timeMs) => (timeMs >= fromMs ? 0.5 : 0));
+      poller.watch({ ...evidenceTarget, ...own }, signals);
+    };
+    for (let i = 0; i < 8; i++) watch(`many${i}`, signalsWith(`slow_${i}`, '10s'));
+    await clock.advance(1_000);
+    watch('shop', [errorRate]);
+    await clock.advance(fromMs + 10_000 + 1_500 - clock.nowMs());
+    expect(told.filter(({ urgent }) => urgent)).to.deep.equal([{ key: 'mesh/shop', urgent: true }]);
+    const stopped = poller.stop();
+    await clock.advance(60_000);
+    await stopped;
+  });
+
+  it('with the text of a built-in query take no answer from it', async () => {
+    const [errorRate] = signalsWith('any', '10s');
+    if (errorRate === undefined) throw new Error('the first built-in signal is errorRate');
+    source.revisions.set('mesh/shop-b', () => 0);
+    const attempt = { attemptStartMs: clock.nowMs(), stepStartMs: clock.nowMs() };
+    poller.watch({ ...evidenceTarget, ...attempt }, [errorRate]);
+    await clock.advance(2 * pollMs);
+    const text = poller.read('mesh/shop')?.signals['errorRate'];
+    if (text?.state !== 'known') throw new Error('errorRate is known');
+    poller.forget('mesh/shop');
+    const [, queue] = signalsWith(text.query, '10s');
+    if (queue === undefined) throw new Error('the second signal is the query of the user');
+    poller.watch({ ...evidenceTarget, ...attempt }, [queue, errorRate]);
+    await clock.advance(2 * pollMs);
+    const { signals } = poller.read('mesh/shop') ?? {};
+    expect(signals?.['errorRate']).to.nested.include({ state: 'known' });
+    expect(signals?.['errorRate']).to.have.nested.property('latest.points.length').above(0);
+  });
+
   it('that several objects share have no row without a name, whoever is looked at', async () => {
     source.rows.set('everywhere', [{ labels: {}, samples: [[0, 100]] }]);
     const signals = signalsWith('everywhere', '10s');
