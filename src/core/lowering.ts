@@ -16,12 +16,19 @@ export function leastWeight(s: Situation): number {
   if (s.inCanaryRole === null) return 0;
   const carrier = s.obs.revisions.find(({ revision }) => revision === s.inCanaryRole);
   const share = stableShare({
-    available: s.stable?.available ?? 0,
+    available: s.stable?.available ?? outOfSight(s),
     needed: s.policy.replicas,
     current: 100 - s.carried,
     canaryAvailable: carrier?.available ?? 0,
   });
   return 100 - share;
+}
+
+/** Pods of a stable whose ReplicaSet is out of sight serve all the same. */
+function outOfSight({ obs, inCanaryRole }: Situation): number {
+  const { stableService, stableEndpoints } = obs;
+  const isApart = stableService?.owned === true && stableService.revision !== inCanaryRole;
+  return isApart ? stableEndpoints.ready : 0;
 }
 
 /**

@@ -34,8 +34,7 @@ export const retryWasAccepted: Check = (s) => {
     return progressing(message, [write(view, lifted)], answered);
   }
   // Pods of the attempt before would bring their restarts and their crash loops along.
-  const hasPods = view?.pods.some(({ terminating }) => !terminating) === true;
-  if (view !== null && (view.replicas > 0 || hasPods)) return null;
+  if (view !== null && (view.replicas > 0 || view.current > 0)) return null;
   const record = { ...beginAttempt(s, last), retriedBy: retry.id };
   const command: Command =
     s.canary === null

@@ -23,6 +23,8 @@ export type PodVerdict =
 const fine: PodVerdict = { state: 'fine' };
 /** An attempt begins between two of the whole seconds in which the API tells times. */
 const apiSecondMs = 1_000;
+/** The API server's clock may be behind ours when it says when a pod was made. */
+const clockSkewMs = 30_000;
 
 /**
  * Judges the canary's pods. `needed` is how many the running step's weight needs; the progress
@@ -67,7 +69,7 @@ function outOfMemory(pod: PodView, begunMs: TimeMs): PodFailure | null {
 
 /** Nobody knows how many of its restarts an older pod brought along from the time before. */
 function crashLoop(pod: PodView, begunMs: TimeMs): PodFailure | null {
-  const isOfAttempt = pod.createdAtMs >= begunMs - apiSecondMs;
+  const isOfAttempt = pod.createdAtMs >= begunMs - clockSkewMs;
   for (const container of pod.containers) {
     const looping = container.waitingReason === 'CrashLoopBackOff';
     if (looping || (isOfAttempt && container.restartCount >= crashLoopRestarts)) {

@@ -7,7 +7,7 @@ import type { Command, EndpointsView, RevisionView } from './model.ts';
 import { whyNot } from './podHealth.ts';
 import { otherWriterOf, turnService, write } from './rollout.ts';
 import type { Situation } from './situation.ts';
-import { markOf } from './situation.ts';
+import { becomesStable, markOf } from './situation.ts';
 
 /** Whether a service's ready addresses are there and belong to one revision's pods alone. */
 export function endpointsHold(
@@ -42,13 +42,7 @@ export const firstRevisionIsMissing: Check = (s) => {
   if (s.stable !== null) return null;
   const { revision, hash } = s.obs.desired;
   const { nowMs } = s.obs;
-  const record = {
-    role: 'stable',
-    attempt: 1,
-    attemptBegunMs: nowMs,
-    step: 0,
-    promotedMs: nowMs,
-  } as const;
+  const record = { ...becomesStable(nowMs), attempt: 1, attemptBegunMs: nowMs, step: 0 };
   const existing = s.canary;
   const first: Command =
     existing === null

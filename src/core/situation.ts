@@ -5,7 +5,7 @@ import type { Incident } from '../api/schema.ts';
 import { judgeSignals } from './judgement.ts';
 import type { SignalJudgement } from './judgement.ts';
 import type { Observation, RevisionRecord, RevisionView, RolloutMark } from './model.ts';
-import type { RouteView, TimeMs } from './model.ts';
+import type { RouteView, ServiceView, TimeMs } from './model.ts';
 
 export interface RunningStep extends PolicyStep {
   readonly number: number;
@@ -89,8 +89,12 @@ function findStable(obs: Observation): RevisionView | null {
 
 /** What somebody else's service selects is no canary of ours, and not ours to turn. */
 function selectedBesides(obs: Observation, stable: RevisionView | null): string | null {
-  const selected = obs.canaryService?.owned === true ? obs.canaryService.revision : null;
-  return selected === stable?.revision ? null : selected;
+  const selectedBy = (service: ServiceView | null): string | null =>
+    service?.owned === true ? service.revision : null;
+  const selected = selectedBy(obs.canaryService);
+  // Its ReplicaSet may be out of sight.
+  const serving = stable?.revision ?? selectedBy(obs.stableService);
+  return selected === serving ? null : selected;
 }
 
 /** One that the template no longer names comes first: it has to go before the next one begins. */

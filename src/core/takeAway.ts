@@ -140,6 +140,7 @@ export const absenceHeldAgainstPolicy = enforced(absenceHeld);
 export const canaryIsSuperseded: Check = (s) => {
   const name = s.inCanaryRole;
   if (name === null || name === s.obs.desired.revision) return null;
+  if (s.routed && s.stable === null && s.carried === 0) return null;
   const old = s.obs.revisions.find(({ revision }) => revision === name);
   const kept = s.routed ? leastWeight(s) : 0;
   const waits = kept === 0 ? '' : ` It keeps ${kept} % until stable has the pods to carry them.`;

@@ -14,7 +14,8 @@ import { podsForStep } from './situation.ts';
 /** The canary's own pods failed. */
 export function podsFailed(s: Situation): Incident | null {
   if (!s.canaryActive || s.canary === null || s.step === null) return null;
-  const counts = s.pausedBy === null && s.obs.stepsAreKnown;
+  // Without stable nothing scales it.
+  const counts = s.pausedBy === null && s.obs.stepsAreKnown && s.stable !== null;
   const deadline = counts ? s.policy.progressDeadlineSeconds : Infinity;
   const verdict = judgePods(s.canary, podsForStep(s, s.step.weight), deadline, s.obs.nowMs);
   if (verdict.state !== 'failed') return null;

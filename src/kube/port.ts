@@ -167,7 +167,6 @@ export interface ClusterWrites {
   readService(namespace: string, name: string): Promise<WriteResult<Service>>;
 }
 
-/** Tells people what happened to an object; never waits, never fails. */
 /** What an Event says; longer texts are cut. */
 export interface EventRecord {
   readonly type: 'Normal' | 'Warning';
@@ -179,6 +178,7 @@ export interface EventRecord {
   readonly note: string;
 }
 
+/** Tells people what happened to an object; never waits, never fails. */
 export interface EventPort {
   /** Returns at once; drops the event, with a line in the log, when too many wait. */
   tell(object: X0ttaDeployment, event: EventRecord): void;

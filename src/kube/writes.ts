@@ -112,11 +112,8 @@ function replicaSetWrites(send: Send, store: OwnWrites<ReplicaSet>): ReplicaSetW
       const path = resourcePath(replicaSets, namespace, name);
       const there = await send<ReplicaSet>({ method: 'GET', path }, null);
       if (there.kind !== 'done') return result;
-      if (!sharesOwner(there.object, body)) return { kind: 'taken', message: result.message };
-      // The watches do not see it.
-      if (there.object.metadata.labels?.[OBJECT_LABEL] === undefined) {
-        return { kind: 'taken', message: `${name} is ours and lost its label ${OBJECT_LABEL}` };
-      }
+      const why = whyTaken(there.object, body);
+      if (why !== null) return { kind: 'taken', message: `ReplicaSet ${name} ${why}` };
       store.applyOwnWrite(there.object);
       return result;
     },
@@ -145,9 +142,14 @@ function replicaSetWrites(send: Send, store: OwnWrites<ReplicaSet>): ReplicaSetW
   };
 }
 
-function sharesOwner(object: ReplicaSet, body: NewObject): boolean {
+/** What a person has to do about it; null for one of ours that the watches will show. */
+function whyTaken({ metadata }: ReplicaSet, body: NewObject): string | null {
   const wanted = body.metadata.ownerReferences?.[0]?.uid;
-  return object.metadata.ownerReferences?.some(({ uid }) => uid === wanted) ?? false;
+  if (metadata.ownerReferences?.some(({ uid }) => uid === wanted) !== true) {
+    return "is not this object's. Delete it when it is not needed, or change the template.";
+  }
+  if (metadata.labels?.[OBJECT_LABEL] !== undefined) return null;
+  return `lost its label ${OBJECT_LABEL} and is not seen. Give it back: its pods serve.`;
 }
 
 interface JsonPatchOperation {

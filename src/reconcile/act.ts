@@ -150,10 +150,8 @@ async function createReplicaSet(
     return { kind: 'refused', command, problem };
   }
   if (result.kind === 'taken') {
-    const message =
-      `ReplicaSet ${body.metadata.name} exists and is not this object's. ` +
-      `Delete it when it is not needed, or change the template.`;
-    return { kind: 'refused', command, problem: { reason: 'ReplicaSetConflict', message } };
+    const problem = { reason: 'ReplicaSetConflict', message: result.message } as const;
+    return { kind: 'refused', command, problem };
   }
   return settle(command, scene, Promise.resolve(result));
 }

@@ -144,8 +144,7 @@ async function writeStatus(
 }
 
 function takesTrafficAway(command: Command): boolean {
-  const { kind } = command;
-  return kind === 'releaseRoutes' || (kind === 'setWeights' && command.guard === 'lower');
+  return command.kind === 'setWeights' && command.guard === 'lower';
 }
 
 function resultOf(

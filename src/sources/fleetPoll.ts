@@ -108,11 +108,11 @@ export class FleetPoll {
       this.#fleet = { subjects, revisions: revisionsOf(this.#timed, subjects) };
     }
     const { subjects, revisions } = this.#fleet;
-    if (subjects.length === 0) return;
-    const seen = await lookAtFleet(this.#timed, subjects, await lookTime(), revisions);
-    await judge(subjects, seen);
     const last = this.#last;
-    this.#last = seen;
+    this.#last = null;
+    if (subjects.length === 0) return;
+    this.#last = await lookAtFleet(this.#timed, subjects, await lookTime(), revisions);
+    await judge(subjects, this.#last);
     // Everybody has newer evidence now, unless the server's clock was set back.
     if (last !== null && !isRead(last)) last.release();
   }

@@ -158,7 +158,8 @@ export class ServerPoller {
       lookTime: () => this.#lookTime(),
       judge: (subjects, seen) => this.#judge(subjects, seen),
       isRead: (look) => all().some(({ seen }) => seen?.by === look),
-      afterwards: () => this.#tryQueries(),
+      // The other one takes as long as the queries that are tried.
+      afterwards: hasUserQueries ? () => undefined : () => this.#tryQueries(),
     });
   }
 

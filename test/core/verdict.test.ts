@@ -107,17 +107,16 @@ describe('a verdict', () => {
     cluster.pass();
     const obs = cluster.observe();
     expect(decide(obs).check).to.equal('retryWasAccepted');
-    const [pod] = obs.revisions.find(({ revision }) => revision === 'aaaaaaaaaa')?.pods ?? [];
-    if (pod === undefined) throw new Error('stable has no pod');
-    const withPod = (terminating: boolean): string => {
-      const pods = [{ ...pod, terminating }];
+    const pods = obs.revisions.find(({ revision }) => revision === 'aaaaaaaaaa')?.pods ?? [];
+    expect(pods).to.not.deep.equal([]);
+    const withPods = (current: number): string => {
       const revisions = obs.revisions.map((view) =>
-        view.revision === 'b' ? { ...view, pods } : view,
+        view.revision === 'b' ? { ...view, pods, current } : view,
       );
       return decide({ ...obs, revisions }).check;
     };
-    expect(withPod(false)).to.not.equal('retryWasAccepted');
-    expect(withPod(true)).to.equal('retryWasAccepted');
+    expect(withPods(1)).to.not.equal('retryWasAccepted');
+    expect(withPods(0), 'an evicted pod stays listed').to.equal('retryWasAccepted');
   });
 
   it('takes the traffic from another canary, too, when its template comes back', () => {
