@@ -8,8 +8,9 @@ import type { AnswerOf, Answered, Answers, Question } from './asking.ts';
 import { absence } from './port.ts';
 import type { ServerSettings } from './port.ts';
 import type { Scope } from './queries.ts';
-import { freshnessPlan, namespacesOf, plansOf, questionKey, Questions } from './questions.ts';
-import type { Look, Plan, Server, Subject } from './questions.ts';
+import * as questions from './questions.ts';
+import { namespacesOf, questionKey, Questions } from './questions.ts';
+import type { Firsts, Look, Plan, Range, Server, Subject } from './questions.ts';
 import * as rows from './rows.ts';
 import type { Points } from './rows.ts';
 import { Revisions, revisionNumber } from './rowTable.ts';
@@ -57,26 +58,40 @@ function lookAtMoment(
   scopeOf: Look['scopeOf'],
 ): Promise<Seen> {
   const send: Look['send'] = (query, take) => server.source.instant(query, atMs, take);
-  const moment = { atMs, stepMs: null, firstMs: null };
-  return look({ server, subjects, revisions, scopeOf, send, ...moment });
+  return look({ server, subjects, revisions, scopeOf, send, atMs, range: null });
 }
 
-/** Every point that the subjects' holds need, up to atMs, by queries about them alone. */
+/**
+ * Every point that the subjects' holds need, up to atMs, by queries about them alone. `wanted`
+ * names, for each of them, the signals whose history matters; of the others the newest point is
+ * read.
+ */
 export function lookBack(
   server: Server,
   subjects: readonly Subject[],
   atMs: number,
+  wanted: readonly (readonly string[])[],
 ): Promise<Seen> {
   const { source, settings } = server;
-  const startMs = Math.min(...subjects.map((subject) => startOf(subject, settings, atMs)));
-  const steps = Math.ceil((atMs - startMs) / settings.scrapeIntervalMs / mostPoints);
-  const stepMs = settings.scrapeIntervalMs * Math.max(1, steps);
-  const firstMs = gridCeil(startMs, stepMs);
-  const send: Look['send'] = (query, take) =>
-    source.range(query, firstMs, gridFloor(atMs, stepMs), stepMs, take);
-  const moment = { atMs, stepMs, firstMs };
+  const isWanted: Range['isWanted'] = (nth, { name, rollback, forSeconds }) =>
+    // A limit without a hold is judged on the newest point, which is history enough.
+    wanted[nth]?.includes(name) === true || (rollback !== null && forSeconds === 0);
+  const startOf: Range['firstMsOf'] = (nth, signal) => {
+    const subject = subjects[nth];
+    if (subject === undefined) throw new Error(`a look at ${subjects.length} has no ${nth}th`);
+    return firstNeeded(subject, signal, isWanted(nth, signal), settings, atMs);
+  };
+  const starts = subjects.flatMap((one, nth) => one.signals.map((each) => startOf(nth, each)));
+  const steps = (atMs - Math.min(atMs, ...starts)) / settings.scrapeIntervalMs / mostPoints;
+  const stepMs = settings.scrapeIntervalMs * Math.max(1, Math.ceil(steps));
+  const lastMs = gridFloor(atMs, stepMs);
+  const firstMsOf: Range['firstMsOf'] = (nth, signal) =>
+    Math.min(lastMs, gridCeil(startOf(nth, signal), stepMs));
+  const send: Look['send'] = (query, take, firstMs) =>
+    source.range(query, firstMs ?? lastMs, lastMs, stepMs, take);
+  const range = { stepMs, isWanted, firstMsOf };
   const revisions = revisionsOf(server, subjects);
-  return look({ server, subjects, revisions, scopeOf: scopeOfSome, send, ...moment });
+  return look({ server, subjects, revisions, scopeOf: scopeOfSome, send, atMs, range });
 }
 
 /** The names of the subjects' revisions, which are the same at each look at the same subjects. */
@@ -106,24 +121,35 @@ export function isDue({ target }: Pick<Subject, 'target'>, atMs: number): boolea
 }
 
 /** The first time whose points can matter: a breach needs less than a step's end. */
-function startOf(subject: Subject, settings: ServerSettings, atMs: number): number {
-  const { target, signals } = subject;
-  const horizonMs = horizonOf(signals, isDue(subject, atMs) ? target.stepHoldSeconds : 0);
+function firstNeeded(
+  subject: Subject,
+  signal: ResolvedSignal,
+  isWanted: boolean,
+  { scrapeIntervalMs }: ServerSettings,
+  atMs: number,
+): number {
+  const { target } = subject;
+  // A number of handshakes is the difference of two moments.
+  const newestMs = signal.kind === 'pqcHandshakeFailures' ? signal.forSeconds * 1000 : 0;
+  const horizonMs = isWanted
+    ? horizonOf([signal], isDue(subject, atMs) ? target.stepHoldSeconds : 0)
+    : newestMs;
   const oldestMs = Math.max(target.attemptStartMs, atMs - horizonMs);
-  return Math.min(gridFloor(oldestMs, settings.scrapeIntervalMs), atMs);
+  return Math.min(gridFloor(oldestMs, scrapeIntervalMs), atMs);
 }
 
 async function look(how: Look): Promise<Seen> {
-  const plans = plansOf(how);
-  const freshness = freshnessPlan(how);
-  const first = new Questions(how);
+  const plans = questions.plansOf(how);
+  const freshness = questions.freshnessPlan(how);
+  const firsts = questions.firstsOf(how, plans);
+  const first = new Questions(how, firsts);
   first.add(freshness);
   // Objects with the same policy share their signals.
   const signals = new Set<ResolvedSignal>();
   for (const subject of how.subjects) for (const signal of subject.signals) signals.add(signal);
   for (const signal of signals) first.add(plans(signal));
   const answers = await askAll(first.all);
-  const native = new Questions(how);
+  const native = new Questions(how, firsts);
   for (const [nth, { target, signals: own }] of how.subjects.entries()) {
     for (const signal of own) {
       const plan = plans(signal);
@@ -135,11 +161,11 @@ async function look(how: Look): Promise<Seen> {
   const more =
     native.all.size === 0 ? answers : new Map([...answers, ...(await askAll(native.all))]);
   const evidenceOf = (nth: number, subject: Subject): RevisionEvidence => {
-    const one = { subject, ...numbersOf(nth) };
+    const one = { subject, nth, ...numbersOf(nth) };
     const trust = trustOf(one, how, more.get(questionKey(freshness)));
     const evidence: Record<string, SignalEvidence> = {};
     for (const signal of subject.signals) {
-      evidence[signal.name] = evidenceOn(signal, one, plans(signal), how, more, trust);
+      evidence[signal.name] = evidenceOn(signal, one, plans(signal), how, more, trust, firsts);
     }
     return { observedAtMs: how.atMs, signals: evidence };
   };
@@ -172,6 +198,8 @@ interface Numbers {
 
 interface Numbered extends Numbers {
   readonly subject: Subject;
+  /** Its place among the subjects. */
+  readonly nth: number;
 }
 
 function numbersOf(nth: number): Numbers {
@@ -190,6 +218,7 @@ function evidenceOn(
   how: Look,
   answers: Answers,
   { distrusted, isScraped }: Trust,
+  firsts: Firsts,
 ): SignalEvidence {
   const { subject } = one;
   const { namespace } = subject.target;
@@ -203,18 +232,20 @@ function evidenceOn(
   const asked = (native ? plan.native : null) ?? plan;
   const answered = native ?? classic;
   // What people read after a look back is about their object alone.
-  const query = how.stepMs === null ? asked.text : asked.build(how.scopeOf([subject], plan.isWide));
+  const query = how.range === null ? asked.text : asked.build(how.scopeOf([subject], plan.isWide));
   // Two clusters behind one server are no evidence of anything; the rest is about requests alone.
   const isAmbiguous = distrusted?.reason === 'AmbiguousSource' && signal.kind !== 'custom';
   if (distrusted !== null && (isTraffic || isAmbiguous)) {
     return absentEvidence(signal, subject, distrusted, query, how.atMs);
   }
-  const points = readPoints(signal, one, answered, how);
+  const firstMs = firsts.get(questionKey(asked)) ?? null;
+  const points = readPoints(signal, one, answered, how, firstMs);
   if (!points.ok) return absentEvidence(signal, subject, points.absence, query, how.atMs);
   if (isTraffic && !isScraped && points.points.points.length > 0) {
     return absentEvidence(signal, subject, unscraped(subject), query, how.atMs);
   }
-  return known(points.points, subject, how, { query, windowMs, lookedFor: plan.lookedFor });
+  const { lookedFor } = plan;
+  return known(points.points, one, signal, how, { query, windowMs, lookedFor });
 }
 
 const unasked = absence('noData', 'NotYetAsked', 'The metric server has not been asked yet.');
@@ -224,11 +255,13 @@ function readPoints(
   { subject, canary, stable }: Numbered,
   answered: Answered | undefined,
   how: Look,
+  firstMs: number | null,
 ): Points {
   if (answered === undefined) return { ok: false, absence: unasked };
   if (!answered.answer.ok) return answered.answer;
   const own = { canary: answered.rows.rowsOf(canary), stable: answered.rows.rowsOf(stable) };
-  return pointsOf(signal, subject.target, how.revisions.dialect, own, how);
+  const moment = { atMs: how.atMs, firstMs };
+  return pointsOf(signal, subject.target, how.revisions.dialect, own, moment);
 }
 
 /** What is known of a revision's scrapes. */
@@ -268,18 +301,19 @@ function distrustOf(
 
 function known(
   raw: RawPoints,
-  { target }: Subject,
-  { atMs, stepMs, server }: Look,
+  { subject, nth }: Numbered,
+  signal: ResolvedSignal,
+  { atMs, range, server }: Look,
   how: { readonly query: string; readonly windowMs: number; readonly lookedFor: string },
 ): SignalEvidence {
   const { query, windowMs } = how;
-  const points = rows.since(raw, target.attemptStartMs, windowMs);
-  const gridMs = stepMs ?? server.settings.scrapeIntervalMs;
+  const points = rows.since(raw, subject.target.attemptStartMs, windowMs);
+  const gridMs = range?.stepMs ?? server.settings.scrapeIntervalMs;
   return {
     state: 'known',
     // What handshakes come to is the difference of two moments.
     latest: points.kind === 'handshakes' ? points : rows.at(points, gridFloor(atMs, gridMs)),
-    history: stepMs === null ? null : points,
+    history: range?.isWanted(nth, signal) === true ? points : null,
     windowSeconds: windowMs / 1000,
     stepSeconds: gridMs / 1000,
     query,

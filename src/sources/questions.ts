@@ -34,12 +34,21 @@ export interface Look {
   /** Of the subjects, by their places. */
   readonly revisions: Revisions;
   readonly scopeOf: (subjects: readonly Subject[], isWide: boolean) => Scope;
-  readonly send: (query: string, take: TakeRow) => Promise<MetricAnswer>;
+  /** `firstMs` is the first point of a range; null for an instant. */
+  readonly send: (query: string, take: TakeRow, firstMs: number | null) => Promise<MetricAnswer>;
   readonly atMs: number;
-  /** Between the points of a range; null for an instant. */
-  readonly stepMs: number | null;
-  /** The first point of a range; null for an instant. */
-  readonly firstMs: number | null;
+  /** Null for an instant. */
+  readonly range: Range | null;
+}
+
+/** How far back a look reads. */
+export interface Range {
+  /** Between two points. */
+  readonly stepMs: number;
+  /** Whether the nth subject needs more of the signal than its newest point. */
+  readonly isWanted: (nth: number, signal: ResolvedSignal) => boolean;
+  /** The first point that the nth subject needs of the signal. */
+  readonly firstMsOf: (nth: number, signal: ResolvedSignal) => number;
 }
 
 export function namespacesOf(subjects: readonly Subject[]): string[] {
@@ -77,7 +86,7 @@ export function plansOf(how: Look): (signal: ResolvedSignal) => Plan {
 }
 
 function planOfSignal(signal: ResolvedSignal, how: Look): Plan {
-  const query = queryOf(signal, how.revisions.dialect, how.stepMs !== null);
+  const query = queryOf(signal, how.revisions.dialect, how.range !== null);
   const build = nativeQueryOf(signal, how.revisions.dialect);
   const more = {
     isBuiltIn: signal.kind !== 'custom',
@@ -106,13 +115,38 @@ export function freshnessPlan(how: Look): Plan & Pick<Look, 'send'> {
   };
 }
 
+/** The first point of each question over a range, by its key. */
+export type Firsts = ReadonlyMap<string, number>;
+
+/** Whoever needs most of an answer says where it begins: the question is asked once for all. */
+export function firstsOf(
+  { range, subjects }: Look,
+  plans: (signal: ResolvedSignal) => Plan,
+): Firsts {
+  const firsts = new Map<string, number>();
+  if (range === null) return firsts;
+  for (const [nth, subject] of subjects.entries()) {
+    for (const signal of subject.signals) {
+      const plan = plans(signal);
+      const firstMs = range.firstMsOf(nth, signal);
+      for (const each of plan.native === null ? [plan] : [plan, plan.native]) {
+        const key = questionKey(each);
+        firsts.set(key, Math.min(firsts.get(key) ?? Infinity, firstMs));
+      }
+    }
+  }
+  return firsts;
+}
+
 /** The questions of one look by their keys. */
 export class Questions {
   readonly all = new Map<string, Question>();
   readonly #how: Look;
+  readonly #firsts: Firsts;
 
-  constructor(how: Look) {
+  constructor(how: Look, firsts: Firsts) {
     this.#how = how;
+    this.#firsts = firsts;
   }
 
   add(plan: Plan & Partial<Pick<Look, 'send'>>): void {
@@ -133,7 +167,7 @@ export class Questions {
       namespaces,
       canBeHalved: plan.isBuiltIn,
       wanted: { revisions, isUsers: !plan.isBuiltIn, isShared: isShared(plan.text), isWide },
-      ask: (some, take) => send(textFor(some), take),
+      ask: (some, take) => send(textFor(some), take, this.#firsts.get(key) ?? null),
     });
   }
 }

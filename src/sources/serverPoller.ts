@@ -192,7 +192,9 @@ export class ServerPoller {
     await inSlices(subjects, (watched, nth) => {
       const newest = by.evidenceOn(nth, watched);
       const judgements = judgeSignals(watched.signals, newest, null);
-      if (watching.needsHistory(watched, by.atMs, judgements)) closer.push(watched);
+      watched.wanted = watching.wantedHistory(watched, judgements);
+      const isWanted = watched.wanted.length > 0 || isDue(watched, by.atMs);
+      if (isWanted) closer.push(watched);
       else this.#store(watched, { by, nth }, newest, judgements);
     });
     await this.#lookCloser(closer, by.atMs);
@@ -221,7 +223,8 @@ export class ServerPoller {
     atMs: number,
     answered: Set<Watched>,
   ): Promise<boolean> {
-    const by = await lookBack(this.#options, subjects, atMs);
+    const wanted = subjects.map((one) => (isDue(one, atMs) ? watching.namesOf(one) : one.wanted));
+    const by = await lookBack(this.#options, subjects, atMs, wanted);
     if (by.tooMuch !== null && subjects.length > 1) {
       const middle = Math.ceil(subjects.length / 2);
       const first = await this.#lookBackAt(subjects.slice(0, middle), atMs, answered);
@@ -307,6 +310,7 @@ export class ServerPoller {
     watched.absentSinceMs = watching.absencesIn(evidence);
     watched.arrivedMs = this.#options.clock.nowMs();
     watched.suspects = watching.suspectsOf(judgements);
+    watched.wanted = watching.wantedHistory(watched, judgements);
     watched.history = Object.values(evidence.signals).some(hasHistory) ? evidence : null;
     watched.verdictsMs = watching.verdictsIn(watched, judgements);
     watched.isLate = watching.isLate(judgements);

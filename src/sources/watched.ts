@@ -5,7 +5,6 @@ import type { EvidenceTarget, RevisionEvidence } from '../core/evidence.ts';
 import { judgeSignals } from '../core/judgement.ts';
 import type { SignalJudgement } from '../core/judgement.ts';
 import type { Cancel } from '../runtime/clock.ts';
-import { isDue } from './look.ts';
 import type { Seen } from './look.ts';
 import type { Subject } from './questions.ts';
 
@@ -16,6 +15,8 @@ export interface Watched extends Subject {
   absentSinceMs: Readonly<Record<string, number>>;
   /** The newest look, and the canary's place in it; null before the first. */
   seen: { readonly by: Seen; readonly nth: number } | null;
+  /** Names of the signals whose history the next look back is to read. */
+  wanted: readonly string[];
   /** What a look back gave: long, of few canaries, and read more than once. */
   history: RevisionEvidence | null;
   /** Server times at which a breach or an absence that lasts becomes a verdict. */
@@ -44,6 +45,7 @@ export function newlyWatched(target: EvidenceTarget, signals: readonly ResolvedS
     pods: new Set(target.canaryPods.map(({ name }) => name)),
     absentSinceMs: never,
     seen: null,
+    wanted: nothing,
     history: null,
     verdictsMs: [],
     isLate: false,
@@ -84,14 +86,12 @@ export function sameQuestion(
   );
 }
 
-/** Whether the newest points alone can't be judged. */
-export function needsHistory(
+/** Names of the signals whose newest points alone can't be judged. */
+export function wantedHistory(
   watched: Watched,
-  atMs: number,
   judgements: readonly SignalJudgement[],
-): boolean {
-  if (isDue(watched, atMs)) return true;
-  return judgements.some(({ signal, level, absence }) => {
+): readonly string[] {
+  const found = judgements.filter(({ signal, level, absence }) => {
     if (signal.rollback === null) return false;
     if (level === 'Breach') return true;
     // Two moments alone can't tell a failure from a counter that was there before.
@@ -101,6 +101,12 @@ export function needsHistory(
     const wasSuspect = watched.suspects.includes(signal.name);
     return wasSuspect || signal.noData === 'Rollback';
   });
+  return found.length === 0 ? nothing : found.map(({ signal }) => signal.name);
+}
+
+/** Of one whose hold is over, all of them. */
+export function namesOf({ signals }: Watched): readonly string[] {
+  return signals.map(({ name }) => name);
 }
 
 export function evidenceOn(watched: Watched): RevisionEvidence | null {

@@ -132,11 +132,14 @@ describe('a profile on a real Prometheus', function () {
     absentSinceMs: {},
   });
 
+  const lookAtAll = (...[server, subjects, atMs]: Parameters<typeof lookAtFleet>): Promise<Seen> =>
+    lookBack(server, subjects, atMs, [signals.map(({ name }) => name)]);
+
   /** A look once every signal that is asked for is known. */
   const lookedAt = async (
     name: string,
     wanted: readonly string[],
-    look: (...asked: Parameters<typeof lookBack>) => Promise<Seen | null>,
+    look: (...asked: Parameters<typeof lookAtFleet>) => Promise<Seen | null>,
   ): Promise<(signal: string) => SignalJudgement> => {
     const settings = settingsOf(name);
     const source = createPrometheus({ settings, clock: systemClock });
@@ -158,7 +161,7 @@ describe('a profile on a real Prometheus', function () {
   for (const name of [...PROFILE_NAMES, native]) {
     for (const [kind, look] of [
       ['at a moment', lookAtFleet],
-      ['over a range', lookBack],
+      ['over a range', lookAtAll],
     ] as const) {
       it(`${name} gives errors, latency, memory and CPU ${kind}`, async () => {
         const wanted = ['errorRate', 'latencyP95', 'memory', 'cpu', 'throughput'];
@@ -176,10 +179,10 @@ describe('a profile on a real Prometheus', function () {
   }
 
   it('x0tta gives handshakes that failed, and a mesh without PQC as a fallback', async () => {
-    const find = await lookedAt('x0tta', ['pqcHandshakeFailures', 'pqcFallback'], lookBack);
+    const find = await lookedAt('x0tta', ['pqcHandshakeFailures', 'pqcFallback'], lookAtAll);
     expect(find('pqcFallback').breach.state).to.equal('held');
     await lookedAt('x0tta', ['errorRate'], async (server, subjects, atMs) => {
-      const seen = await lookBack(server, subjects, atMs);
+      const seen = await lookAtAll(server, subjects, atMs);
       const [handshakes] = judgeSignals(
         signals.filter(({ kind }) => kind === 'pqcHandshakeFailures'),
         seen.evidenceOn(0, subject()),

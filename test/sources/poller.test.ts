@@ -248,6 +248,23 @@ describe('the poller', () => {
     expect(ranges()).to.be.above(before);
   });
 
+  it('reads the history of the signal in breach, and of the others the newest point', async () => {
+    const fromMs = breakAfter(10);
+    watch();
+    await clock.advance(fromMs + 12_000 - clock.nowMs());
+    const longest = (metric: string): number =>
+      Math.max(
+        ...source.asked
+          .filter(({ kind, query }) => kind === 'range' && query.includes(metric))
+          .map(({ startMs, endMs }) => endMs - startMs),
+      );
+    expect(longest('http_requests_total')).to.be.at.least(20_000);
+    expect(longest('_bucket')).to.equal(0);
+    expect(judged().errorRate.breach.state).to.equal('held');
+    expect(judged().latency).to.include({ level: 'Normal', absence: null });
+    expect(judged().latency.history).to.deep.equal([]);
+  });
+
   it('has the whole hold at the end of a step', async () => {
     source.revisions.set('mesh/shop-b', () => 0);
     watch(target({ stepHoldSeconds: 12 }));
