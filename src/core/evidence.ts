@@ -95,6 +95,8 @@ export type SignalEvidence =
        * nobody needed one. No point's window reaches before the attempt's start.
        */
       readonly history: RawPoints | null;
+      /** Whether that reaches as far back as the signal's holds, and not to the newest alone. */
+      readonly isWhole: boolean;
       readonly windowSeconds: number;
       readonly stepSeconds: number;
       /** The query as sent, for the incident. */

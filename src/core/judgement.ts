@@ -21,6 +21,8 @@ export interface SignalJudgement {
   readonly latest: JudgedPoint | null;
   /** The points of the range, judged; empty while nobody needed one. */
   readonly history: readonly JudgedPoint[];
+  /** Whether that reaches as far back as the holds, and not to the newest points alone. */
+  readonly isWhole: boolean;
   readonly stepSeconds: number;
   readonly breach: BreachHold;
   readonly absence: Absence | null;
@@ -83,6 +85,7 @@ function judgePodsUp(signal: ResolvedSignal, pods: PodFacts | null): SignalJudge
     advanceLevel: found?.point.level ?? 'Unknown',
     latest: found?.point ?? null,
     history: found === null ? [] : [...history, found.point],
+    isWhole: true,
     stepSeconds: 1,
     breach: found?.breach ?? { state: 'none' },
     absence: null,
@@ -110,6 +113,7 @@ function judgeSignal(
     advanceLevel: 'Unknown',
     latest: null,
     history: [],
+    isWhole: true,
     stepSeconds: 1,
     breach: { state: 'none' },
     observedAtMs,
@@ -131,6 +135,7 @@ function judgeSignal(
     advanceLevel: latest?.advanceLevel ?? 'Unknown',
     latest,
     history,
+    isWhole: evidence.isWhole,
     stepSeconds: evidence.stepSeconds,
     breach: breachOf(signal, evidence, history, observedAtMs),
     absence: latest === null ? empty(evidence.lookedFor) : latest.absence,

@@ -34,7 +34,7 @@ export const retryWasAccepted: Check = (s) => {
     return progressing(message, [write(view, lifted)], answered);
   }
   // Pods of the attempt before would bring their restarts and their crash loops along.
-  if (view !== null && (view.replicas > 0 || view.current > 0)) return null;
+  if (view !== null && (view.replicas > 0 || view.current > 0 || waits(view))) return null;
   const record = { ...beginAttempt(s, last), retriedBy: retry.id };
   const command: Command =
     s.canary === null
@@ -42,6 +42,14 @@ export const retryWasAccepted: Check = (s) => {
       : write(s.canary, record);
   return progressing(message, [command], answered);
 };
+
+/** Pods are seen apart from their count. Those that failed for good are none that wait. */
+function waits({ pods }: RevisionView): boolean {
+  return pods.some(
+    ({ terminating, containers }) =>
+      !terminating && containers.some(({ waitingReason }) => waitingReason !== null),
+  );
+}
 
 function progressing(message: string, commands: readonly Command[], answered: LastAction): Finding {
   return { phase: 'Progressing', reason: 'ActionAccepted', message, commands, answered };

@@ -129,7 +129,8 @@ export const healthIsNotProven: Check = duringRollout((s, { canary, step }) => {
       return waitsForEvidence('evidence', [judgement], s);
     const isOfPods = signal.kind === 'availability';
     // One that is left out while it is absent has to be looked for, too.
-    const isUnseen = observedAtMs < endMs || (signal.needed && history.length === 0);
+    const isUnseen =
+      observedAtMs < endMs || !judgement.isWhole || (signal.needed && history.length === 0);
     if (isUnseen && !isOfPods)
       return waitsForEvidence(`the look at the whole hold of ${signal.name}`, [], s);
     // A step that only an approval ends has no hold of its own: the newest `for` stands for it.

@@ -144,7 +144,8 @@ async function writeStatus(
 }
 
 function takesTrafficAway(command: Command): boolean {
-  return command.kind === 'setWeights' && command.guard === 'lower';
+  const { kind } = command;
+  return kind === 'releaseRoutes' || (kind === 'setWeights' && command.guard === 'lower');
 }
 
 function resultOf(
@@ -154,7 +155,9 @@ function resultOf(
   written: Awaited<ReturnType<typeof writeStatus>>,
   memory: ObjectMemory,
 ): PassResult {
-  const urgent = decision.phase === 'RollingBack' || decision.commands.some(takesTrafficAway);
+  const { carried } = decision.situation;
+  const takesAway = carried > 0 && decision.commands.some(takesTrafficAway);
+  const urgent = decision.phase === 'RollingBack' || takesAway;
   const failed = outcomes.some(({ kind }) => kind === 'failed') || written instanceof Error;
   // No back-off stands between the decision to take traffic away and the routes (I4).
   if (failed) return { result: 'failed', lookAgainMs: urgent ? verdictRetryMs : null, urgent };

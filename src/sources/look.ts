@@ -73,9 +73,7 @@ export function lookBack(
   wanted: readonly (readonly string[])[],
 ): Promise<Seen> {
   const { source, settings } = server;
-  const isWanted: Range['isWanted'] = (nth, { name, rollback, forSeconds }) =>
-    // A limit without a hold is judged on the newest point, which is history enough.
-    wanted[nth]?.includes(name) === true || (rollback !== null && forSeconds === 0);
+  const isWanted: Range['isWanted'] = (nth, { name }) => wanted[nth]?.includes(name) === true;
   const startOf: Range['firstMsOf'] = (nth, signal) => {
     const subject = subjects[nth];
     if (subject === undefined) throw new Error(`a look at ${subjects.length} has no ${nth}th`);
@@ -309,16 +307,23 @@ function known(
   const { query, windowMs } = how;
   const points = rows.since(raw, subject.target.attemptStartMs, windowMs);
   const gridMs = range?.stepMs ?? server.settings.scrapeIntervalMs;
+  const isWhole = range?.isWanted(nth, signal) === true;
   return {
     state: 'known',
     // What handshakes come to is the difference of two moments.
     latest: points.kind === 'handshakes' ? points : rows.at(points, gridFloor(atMs, gridMs)),
-    history: range?.isWanted(nth, signal) === true ? points : null,
+    history: isWhole || (range !== null && isJudgedAtOnce(signal)) ? points : null,
+    isWhole,
     windowSeconds: windowMs / 1000,
     stepSeconds: gridMs / 1000,
     query,
     lookedFor: how.lookedFor,
   };
+}
+
+/** A limit without a hold: its newest points are all that a verdict needs. */
+function isJudgedAtOnce({ kind, rollback, forSeconds }: ResolvedSignal): boolean {
+  return rollback !== null && (forSeconds === 0 || kind === 'pqcHandshakeFailures');
 }
 
 function absentEvidence(

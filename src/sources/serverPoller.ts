@@ -192,10 +192,13 @@ export class ServerPoller {
     await inSlices(subjects, (watched, nth) => {
       const newest = by.evidenceOn(nth, watched);
       const judgements = judgeSignals(watched.signals, newest, null);
-      watched.wanted = watching.wantedHistory(watched, judgements);
-      const isWanted = watched.wanted.length > 0 || isDue(watched, by.atMs);
-      if (isWanted) closer.push(watched);
-      else this.#store(watched, { by, nth }, newest, judgements);
+      const wanted = watching.wantedHistory(watched, judgements);
+      if (wanted.length === 0 && !isDue(watched, by.atMs)) {
+        this.#store(watched, { by, nth }, newest, judgements);
+      } else if (!isOlder(by, watched)) {
+        watched.wanted = wanted;
+        closer.push(watched);
+      }
     });
     await this.#lookCloser(closer, by.atMs);
   }
@@ -305,7 +308,9 @@ export class ServerPoller {
     const { target } = watched;
     // Forgotten or replaced meanwhile, or a later look was faster.
     if (this.#watched.get(target.key) !== watched) return;
-    if ((watched.seen?.by.atMs ?? 0) > seen.by.atMs) return;
+    if (isOlder(seen.by, watched)) return;
+    // At the same time one look may have read more than another one.
+    if (watched.seen?.by.atMs === seen.by.atMs && losesHistory(watched.history, evidence)) return;
     watched.seen = seen;
     watched.absentSinceMs = watching.absencesIn(evidence);
     watched.arrivedMs = this.#options.clock.nowMs();
@@ -357,6 +362,17 @@ export class ServerPoller {
     });
     return waits.length === 0 ? null : Math.max(0, Math.min(...waits));
   }
+}
+
+function isOlder(look: Seen, { seen }: Watched): boolean {
+  return look.atMs < (seen?.by.atMs ?? 0);
+}
+
+function losesHistory(before: RevisionEvidence | null, next: RevisionEvidence): boolean {
+  return Object.entries(before?.signals ?? {}).some(([name, evidence]) => {
+    const now = next.signals[name];
+    return hasHistory(evidence) && now?.state === 'known' && now.history === null;
+  });
 }
 
 function hasHistory(evidence: SignalEvidence): boolean {

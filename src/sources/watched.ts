@@ -91,15 +91,14 @@ export function wantedHistory(
   watched: Watched,
   judgements: readonly SignalJudgement[],
 ): readonly string[] {
-  const found = judgements.filter(({ signal, level, absence }) => {
+  const found = judgements.filter(({ signal, level, absence, breach }) => {
+    if (absence !== null && signal.noData === 'Rollback') return true;
     if (signal.rollback === null) return false;
-    if (level === 'Breach') return true;
+    if (level === 'Breach' || breach.state === 'suspect') return true;
     // Two moments alone can't tell a failure from a counter that was there before.
     if (signal.kind === 'pqcHandshakeFailures' && level === 'Critical') return true;
-    if (absence === null) return false;
-    // An unknown point does not end a breach, and an absence may itself be held against the canary.
-    const wasSuspect = watched.suspects.includes(signal.name);
-    return wasSuspect || signal.noData === 'Rollback';
+    // An unknown point does not end a breach.
+    return absence !== null && watched.suspects.includes(signal.name);
   });
   return found.length === 0 ? nothing : found.map(({ signal }) => signal.name);
 }

@@ -102,4 +102,19 @@ describe('a step with signals that are left out while absent (noData: Ignore)', 
     cluster.settle();
     expect(cluster.route.canaryWeight).to.equal(50);
   });
+
+  it('is waited for where only its newest point was read', () => {
+    const fallback = { kind: 'value', points: [{ timeMs: 0, value: 0 }] } as const;
+    for (const isWhole of [false, true]) {
+      cluster = new FakeCluster(spec);
+      canaryInTraffic(cluster, 11);
+      const { signals, ...rest } = evidenceOf(cluster.nowMs, of(12, 0));
+      const newest = knownEvidence(fallback);
+      if (newest.state === 'absent') throw new Error('points are evidence');
+      const partly = isWhole ? newest : { ...newest, history: null, isWhole };
+      cluster.evidence = { ...rest, signals: { ...signals, pqcFallback: partly } };
+      const { check } = decide(cluster.observe());
+      expect(check).to.equal(isWhole ? 'stepPasses' : 'healthIsNotProven');
+    }
+  });
 });

@@ -174,6 +174,7 @@ describe('the decision', () => {
         stepSeconds: 1,
         query: 'query',
         lookedFor: 'requests',
+        isWhole: true,
       };
       cluster.evidence = { ...healthy, signals: { ...healthy.signals, errorRate } };
       const decision = cluster.settle();

@@ -376,6 +376,7 @@ export function evidenceOf(
 
 export function knownEvidence(history: RawPoints): SignalEvidence {
   const latest = { ...history, points: history.points.slice(-1) } as RawPoints;
-  const how = { windowSeconds: 4, stepSeconds: 1, query: 'query', lookedFor: 'requests' };
+  const grid = { windowSeconds: 4, stepSeconds: 1, isWhole: true };
+  const how = { ...grid, query: 'query', lookedFor: 'requests' };
   return { state: 'known', latest, history, ...how };
 }

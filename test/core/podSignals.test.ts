@@ -27,7 +27,8 @@ function judge(signal: ResolvedSignal, points: readonly Omit<PodsPoint, 'timeMs'
     })),
   };
   const latest = { ...history, points: history.points.slice(-1) };
-  const how = { windowSeconds: 0, stepSeconds: 1, query: 'q', lookedFor: 'memory' };
+  const grid = { windowSeconds: 0, stepSeconds: 1, isWhole: true };
+  const how = { ...grid, query: 'q', lookedFor: 'memory' };
   const evidence: RevisionEvidence = {
     observedAtMs: nowMs,
     signals: { [signal.name]: { state: 'known', latest, history, ...how } },

@@ -59,6 +59,7 @@ describe('the status', () => {
         stepSeconds: 1,
         query,
         lookedFor: query,
+        isWhole: true,
       };
       const evidence = Object.fromEntries(signals.map((signal) => [signal.name, empty]));
       cluster.nowMs += 3_000;

@@ -109,14 +109,19 @@ describe('a verdict', () => {
     expect(decide(obs).check).to.equal('retryWasAccepted');
     const pods = obs.revisions.find(({ revision }) => revision === 'aaaaaaaaaa')?.pods ?? [];
     expect(pods).to.not.deep.equal([]);
-    const withPods = (current: number): string => {
+    const withPods = (current: number, waitingReason: string | null): string => {
+      const inState = pods.map((pod) => {
+        const containers = pod.containers.map((one) => ({ ...one, waitingReason }));
+        return { ...pod, containers };
+      });
       const revisions = obs.revisions.map((view) =>
-        view.revision === 'b' ? { ...view, pods, current } : view,
+        view.revision === 'b' ? { ...view, pods: inState, current } : view,
       );
       return decide({ ...obs, revisions }).check;
     };
-    expect(withPods(1)).to.not.equal('retryWasAccepted');
-    expect(withPods(0), 'an evicted pod stays listed').to.equal('retryWasAccepted');
+    expect(withPods(1, null)).to.not.equal('retryWasAccepted');
+    expect(withPods(0, 'CrashLoopBackOff'), 'seen late').to.not.equal('retryWasAccepted');
+    expect(withPods(0, null), 'an evicted pod stays listed').to.equal('retryWasAccepted');
   });
 
   it('takes the traffic from another canary, too, when its template comes back', () => {
