@@ -34,7 +34,7 @@ export const retryWasAccepted: Check = (s) => {
     return progressing(message, [write(view, lifted)], answered);
   }
   // Pods of the attempt before would bring their restarts and their crash loops along.
-  if (view !== null && (view.replicas > 0 || view.current > 0 || waits(view))) return null;
+  if (view !== null && (view.replicas > 0 || view.current > 0 || hasWaitingPods(view))) return null;
   const record = { ...beginAttempt(s, last), retriedBy: retry.id };
   const command: Command =
     s.canary === null
@@ -44,7 +44,7 @@ export const retryWasAccepted: Check = (s) => {
 };
 
 /** Pods are seen apart from their count. Those that failed for good are none that wait. */
-function waits({ pods }: RevisionView): boolean {
+function hasWaitingPods({ pods }: RevisionView): boolean {
   return pods.some(
     ({ terminating, containers }) =>
       !terminating && containers.some(({ waitingReason }) => waitingReason !== null),

@@ -34,8 +34,8 @@ interface Entry<T> {
 }
 
 /**
- * Objects are frozen. resourceVersions of one resource are compared as
- * numbers, which the API conventions allow since Kubernetes 1.35 (KEP-5504).
+ * Objects are frozen. resourceVersions of one resource are compared as numbers, which the API
+ * conventions allow since Kubernetes 1.35 (KEP-5504).
  */
 export class Store<T extends KubeObject, I extends string = never> {
   /** What is kept of an object, for who holds some before they are in the store. */

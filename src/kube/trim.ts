@@ -2,8 +2,15 @@
 // objects are most of the operator's memory. It changes no meaning of what it keeps.
 import type { X0ttaDeployment } from '../api/schema.ts';
 import type { BackendRef, HttpRoute, ManagedFields } from '../traffic/httpRoute.ts';
-import type { KubeObject, ObjectMeta } from './port.ts';
-import type { ContainerStatus, EndpointSlice, Pod, ReplicaSet, Service } from './port.ts';
+import type {
+  ContainerStatus,
+  EndpointSlice,
+  KubeObject,
+  ObjectMeta,
+  Pod,
+  ReplicaSet,
+  Service,
+} from './port.ts';
 
 type Kept<T> = T & KubeObject;
 
