@@ -14,7 +14,7 @@ export interface FreedMemoryOptions {
 
 const everyMs = 60_000;
 /** What has grown by less is not worth the pause. */
-const worthBytes = 8 * 2 ** 20;
+const worthBytes = 4 * 2 ** 20;
 
 /** Looks every minute, from the first on; the first look always collects what starting took. */
 export function giveMemoryBack({ clock, resident, collect }: FreedMemoryOptions): Cancel {
