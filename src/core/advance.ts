@@ -3,7 +3,7 @@
 import type { Check, Finding } from './decision.ts';
 import { leastWeight, lower } from './lowering.ts';
 import { judgePods, whyNot } from './podHealth.ts';
-import { duringRollout, otherWriterOf, stepName, turnService, write } from './rollout.ts';
+import { duringRollout, otherWriterOf, scale, stepName, turnService, write } from './rollout.ts';
 import { endpointsHold } from './settle.ts';
 import type { RunningStep, Situation } from './situation.ts';
 import { markOf, rejectedAttempt, sameMark, sharesOf } from './situation.ts';
@@ -74,7 +74,7 @@ export const canaryIsScaled: Check = duringRollout((s, { canary, step, needed })
     phase: 'Progressing',
     reason: 'WaitingForPods',
     message: `The canary is scaled to ${needed} pods for ${stepName(step, s)}.`,
-    commands: [write(canary, {}, needed)],
+    commands: [scale(s, canary, needed)],
   };
 });
 

@@ -9,7 +9,7 @@ import { stableCarries } from './podShares.ts';
 import { write } from './rollout.ts';
 import { missingServices } from './settle.ts';
 import type { Situation } from './situation.ts';
-import { becomesStable, podsForStable, podsForStep } from './situation.ts';
+import { becomesStable, lacksPods, podsForStable, podsForStep } from './situation.ts';
 
 export interface Housekeeping {
   readonly commands: readonly Command[];
@@ -79,10 +79,11 @@ function noteMissingPods(s: Situation): Command[] {
 function deadlineNote(s: Situation, canary: RevisionView): Partial<RevisionRecord> {
   const { podsMissingSinceMs, stepStartMs } = canary.record;
   if (s.step === null || stepStartMs !== null || !s.obs.stepsAreKnown) return {};
-  const lacks = canary.available < podsForStep(s, s.step.weight);
-  return lacks === (podsMissingSinceMs !== null)
-    ? {}
-    : { podsMissingSinceMs: lacks ? s.obs.nowMs : null };
+  const needed = podsForStep(s, s.step.weight);
+  if (podsMissingSinceMs === null) {
+    return lacksPods(canary, needed) ? { podsMissingSinceMs: s.obs.nowMs } : {};
+  }
+  return canary.available >= needed ? { podsMissingSinceMs: null } : {};
 }
 
 function downNote(s: Situation, { record, available }: RevisionView): Partial<RevisionRecord> {

@@ -1,6 +1,7 @@
 // Failures that a canary's own pods report through the API: direct evidence that needs no metric.
 // It judges only pods of the current attempt and says nothing about stable's.
 import type { PodView, RevisionView, TimeMs } from './model.ts';
+import { lacksPods } from './situation.ts';
 
 /** Restarts of one pod during an attempt that count as a crash loop (runbook.md). */
 const crashLoopRestarts = 3;
@@ -28,7 +29,7 @@ const clockSkewMs = 30_000;
 
 /**
  * Judges the canary's pods. `needed` is how many the running step's weight needs; the progress
- * deadline counts from the step's decision until it had all of them, and anew if it lost some.
+ * deadline counts from when they were asked for until it had all of them, and anew if it lost some.
  */
 export function judgePods(
   canary: RevisionView,
@@ -116,8 +117,8 @@ function progressDeadline(
   nowMs: TimeMs,
 ): PodVerdict {
   const { podsMissingSinceMs, stepStartMs } = canary.record;
-  if (canary.available >= needed || podsMissingSinceMs === null || stepStartMs !== null)
-    return fine;
+  if (podsMissingSinceMs === null || stepStartMs !== null) return fine;
+  if (!lacksPods(canary, needed)) return fine;
   const dueAtMs = podsMissingSinceMs + progressDeadlineSeconds * 1000;
   const value = `${canary.available} of ${needed} pods available${whyNot(canary)}`;
   if (nowMs < dueAtMs) return { state: 'due', dueAtMs, value };

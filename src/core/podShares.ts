@@ -4,7 +4,7 @@ import type { Incident } from '../api/schema.ts';
 import type { Finding } from './decision.ts';
 import { completeStable } from './lowering.ts';
 import type { Command, RevisionRecord, RevisionView } from './model.ts';
-import { duringRollout, stepName, write, writeAnyway } from './rollout.ts';
+import { duringRollout, scale, stepName, write, writeAnyway } from './rollout.ts';
 import type { Situation } from './situation.ts';
 import { podsForShare } from './situation.ts';
 import { raiseIsForbidden } from './stepEnd.ts';
@@ -20,7 +20,7 @@ export const podsAreNotTheSteps = duringRollout((s, { canary, stable, step }) =>
   const stableNext =
     stable.replicas < wanted.stable ? wanted.stable : Math.max(wanted.stable, needless);
   const commands: Command[] = [];
-  if (canaryNext !== canary.replicas) commands.push(write(canary, {}, canaryNext));
+  if (canaryNext !== canary.replicas) commands.push(scale(s, canary, canaryNext));
   if (stableNext < stable.replicas || stable.replicas < wanted.stable) {
     commands.push(write(stable, {}, stableNext));
   }

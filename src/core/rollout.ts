@@ -22,6 +22,17 @@ export function duringRollout(check: (s: Situation, r: Rollout) => Finding | nul
   };
 }
 
+/**
+ * Scales a canary. The progress deadline of pods that are asked for now begins now, unless others
+ * are missing already.
+ */
+export function scale(s: Situation, canary: RevisionView, replicas: number): Command {
+  const { available, record } = canary;
+  const asksForMore = replicas > canary.replicas && available >= canary.replicas;
+  const begins = asksForMore && record.stepStartMs === null;
+  return write(canary, begins ? { podsMissingSinceMs: s.obs.nowMs } : {}, replicas);
+}
+
 export function stepName({ number, weight, final }: RunningStep, s: Situation): string {
   return final ? 'the bake (100 %)' : `step ${number}/${s.policy.steps.length} (${weight} %)`;
 }

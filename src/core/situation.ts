@@ -168,6 +168,14 @@ export function podsForStep(
   return Math.max(1, Math.ceil((policy.replicas * weight) / 100));
 }
 
+/**
+ * Whether pods that were asked for are not available. What the canary was not scaled to yet is
+ * nothing that it could be blamed for.
+ */
+export function lacksPods({ available, replicas }: RevisionView, needed: number): boolean {
+  return available < Math.min(needed, replicas);
+}
+
 /** A person has to approve the step, and has not. */
 export function awaitsApproval({ record }: RevisionView, step: RunningStep): boolean {
   return step.needsApproval && record.approvedStep < step.number;

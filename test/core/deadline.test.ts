@@ -66,6 +66,19 @@ describe('the progress deadline', () => {
     expect(cluster.settle().incident).to.include({ alert: 'PROGRESS_DEADLINE' });
   });
 
+  it('does not count for pods that nobody has asked for yet', () => {
+    cluster.settle();
+    cluster.desired = 'b';
+    cluster.pass();
+    expect(cluster.revisions.get('b')?.replicas).to.equal(0);
+    cluster.nowMs += deadlineMs + 1_000;
+    cluster.ready.set('b', 0);
+    expect(cluster.settle()).to.include({ check: 'podsAreMissing' });
+    expect(cluster.revisions.get('b')?.replicas).to.equal(1);
+    cluster.nowMs += deadlineMs + 1_000;
+    expect(cluster.settle().incident).to.include({ alert: 'PROGRESS_DEADLINE' });
+  });
+
   it('does not count by steps that an operator never read, since they are invalid', () => {
     cluster.routeAccepted = false;
     cluster.rollOut('b');

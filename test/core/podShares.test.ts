@@ -68,6 +68,26 @@ describe('shares as pod counts', () => {
     expect(counts()).to.deep.equal([8, 2]);
   });
 
+  it('blame no canary for pods that evidence keeps from being asked for', () => {
+    cluster.settle();
+    while (counts().join('+') !== '6+4') {
+      cluster.nowMs += 1000;
+      breaching(cluster, 30, 0);
+      cluster.pass();
+    }
+    for (const endMs = cluster.nowMs + 660_000; cluster.nowMs < endMs; cluster.nowMs += 10_000) {
+      breaching(cluster, 60, 0.07);
+      expect(cluster.settle().phase).to.equal('Progressing');
+    }
+    expect(counts()).to.deep.equal([6, 4]);
+    breaching(cluster, 60, 0);
+    cluster.ready.set('b', 4);
+    expect(cluster.settle().phase).to.equal('Progressing');
+    expect(counts()).to.deep.equal([6, 5]);
+    cluster.nowMs += 601_000;
+    expect(cluster.settle().incident).to.include({ alert: 'PROGRESS_DEADLINE' });
+  });
+
   it('go back at once, the verdict in the write that takes the pods away', () => {
     cluster.settle();
     cluster.nowMs += 8_000;
