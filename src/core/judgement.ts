@@ -5,6 +5,7 @@ import type { Level } from '../api/schema.ts';
 import type { Absence, RevisionEvidence, SignalEvidence } from './evidence.ts';
 import { judgeBreach } from './holds.ts';
 import type { BreachHold } from './holds.ts';
+import { judgeHistory } from './lowTraffic.ts';
 import type { RevisionView } from './model.ts';
 import { judgeAvailability, podSeries } from './podSignals.ts';
 import { boundaryOf, judgePoints, plainPoint, stopsAdvance } from './signals.ts';
@@ -23,6 +24,8 @@ export interface SignalJudgement {
   readonly history: readonly JudgedPoint[];
   /** Whether that reaches as far back as the holds, and not to the newest points alone. */
   readonly isWhole: boolean;
+  /** The newest requests are too few to say so, but what there is exceeds the rollback limit. */
+  readonly mayBreach: boolean;
   readonly stepSeconds: number;
   readonly breach: BreachHold;
   readonly absence: Absence | null;
@@ -86,6 +89,7 @@ function judgePodsUp(signal: ResolvedSignal, pods: PodFacts | null): SignalJudge
     latest: found?.point ?? null,
     history: found === null ? [] : [...history, found.point],
     isWhole: true,
+    mayBreach: false,
     stepSeconds: 1,
     breach: found?.breach ?? { state: 'none' },
     absence: null,
@@ -114,6 +118,7 @@ function judgeSignal(
     latest: null,
     history: [],
     isWhole: true,
+    mayBreach: false,
     stepSeconds: 1,
     breach: { state: 'none' },
     observedAtMs,
@@ -125,9 +130,10 @@ function judgeSignal(
     const { absence, sinceMs, query } = evidence;
     return { ...nothing, absence, absentSinceMs: sinceMs, query };
   }
-  const latest = judgePoints(signal, evidence.latest, evidence.windowSeconds).at(-1) ?? null;
-  const history =
-    evidence.history === null ? [] : judgePoints(signal, evidence.history, evidence.windowSeconds);
+  const { windowSeconds, stepSeconds } = evidence;
+  const grid = { windowSeconds, stepSeconds, nowMs: observedAtMs };
+  const history = evidence.history === null ? [] : judgeHistory(signal, evidence.history, grid);
+  const latest = newestOf(signal, evidence, history);
   return {
     signal,
     boundarySeconds: boundaryOf(signal, evidence.latest),
@@ -136,7 +142,8 @@ function judgeSignal(
     latest,
     history,
     isWhole: evidence.isWhole,
-    stepSeconds: evidence.stepSeconds,
+    mayBreach: latest?.absence?.reason === 'TooFewRequests' && exceedsByFew(signal, evidence),
+    stepSeconds,
     breach: breachOf(signal, evidence, history, observedAtMs),
     absence: latest === null ? empty(evidence.lookedFor) : latest.absence,
     absentSinceMs:
@@ -148,9 +155,27 @@ function judgeSignal(
   };
 }
 
+type Known = Extract<SignalEvidence, { state: 'known' }>;
+
+/** Too few in its own window, it may be known by the history's wider ones. */
+function newestOf(
+  signal: ResolvedSignal,
+  { latest, windowSeconds }: Known,
+  history: readonly JudgedPoint[],
+): JudgedPoint | null {
+  const own = judgePoints(signal, latest, windowSeconds).at(-1) ?? null;
+  if (own?.absence?.reason !== 'TooFewRequests') return own;
+  return history.findLast(({ timeMs, absence }) => timeMs === own.timeMs && !absence) ?? own;
+}
+
+/** In a window without end no number of requests is too few. */
+function exceedsByFew(signal: ResolvedSignal, { latest }: Known): boolean {
+  return judgePoints(signal, latest, Infinity).at(-1)?.level === 'Breach';
+}
+
 function breachOf(
   signal: ResolvedSignal,
-  evidence: Extract<SignalEvidence, { state: 'known' }>,
+  evidence: Known,
   history: readonly JudgedPoint[],
   nowMs: number,
 ): BreachHold {

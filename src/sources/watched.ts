@@ -91,10 +91,10 @@ export function wantedHistory(
   watched: Watched,
   judgements: readonly SignalJudgement[],
 ): readonly string[] {
-  const found = judgements.filter(({ signal, level, absence, breach }) => {
+  const found = judgements.filter(({ signal, level, absence, breach, mayBreach }) => {
     if (absence !== null && signal.noData === 'Rollback') return true;
     if (signal.rollback === null) return false;
-    if (level === 'Breach' || breach.state === 'suspect') return true;
+    if (level === 'Breach' || breach.state === 'suspect' || mayBreach) return true;
     // Two moments alone can't tell a failure from a counter that was there before.
     if (signal.kind === 'pqcHandshakeFailures' && level === 'Critical') return true;
     // An unknown point does not end a breach.
