@@ -32,6 +32,8 @@ export interface ResolvedSignal {
   readonly windowSeconds: number | null;
   /** PromQL of a custom signal, else null. */
   readonly query: string | null;
+  /** Of a custom signal: no row of a canary that is scraped means that nothing was counted. */
+  readonly absentIsZero: boolean;
   /** Whether an advance waits for its evidence. */
   readonly needed: boolean;
 }
@@ -214,6 +216,7 @@ function resolveSignal(
         ? null
         : positive(parseDuration(signal.window), `${path}.window`, messages),
     query: signal.query ?? null,
+    absentIsZero: signal.absentNumerator === 'Zero',
     needed: noData !== 'Ignore',
   };
 }

@@ -66,6 +66,15 @@ export const minRequestsOnlyBuiltIn: Rule = {
   on: 'create',
 };
 
+export const absentNumeratorOnlyCustom: Rule = {
+  name: 'absentNumeratorOnlyCustom',
+  rule: `!has(self.absentNumerator) || !(${BUILT_IN})`,
+  message: 'absentNumerator is for custom signals',
+  accepted: custom({ warning: { above: '3' }, absentNumerator: 'Zero' }),
+  rejected: signal({ name: 'errorRate', absentNumerator: 'Zero' }),
+  on: 'create',
+};
+
 export const builtInLimitsAreAbove: Rule = {
   name: 'builtInLimitsAreAbove',
   rule: `!(${BUILT_IN}) || ${names(LOW_SIGNALS)} || ${BELOW}.size() == 0`,
@@ -225,6 +234,7 @@ export const signalRules: readonly Rule[] = [
   customIsComplete,
   customRollbackHasHold,
   minRequestsOnlyBuiltIn,
+  absentNumeratorOnlyCustom,
   builtInLimitsAreAbove,
   builtInLimitsAreBelow,
   limitsShareDirection,

@@ -83,6 +83,14 @@ export const signalSchema = z
           'for the hold. Ignore: go on without this signal. Left out: Hold for errorRate, ' +
           'latencyP95 and availability, else Ignore.',
       ),
+    absentNumerator: z
+      .enum(['NoData', 'Zero'])
+      .optional()
+      .describe(
+        'What it means that the query of a custom signal has no row of the canary. NoData: there ' +
+          'is no evidence. Zero: nothing was counted, which is trusted only while the canary is ' +
+          'scraped (its request counter is fresh). Left out: NoData.',
+      ),
     window: duration(
       'Range of the rates behind a point; left out, it follows from hold and scrape interval.',
       rules.positiveDuration,

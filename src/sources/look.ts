@@ -243,7 +243,15 @@ function evidenceOn(
     return absentEvidence(signal, subject, unscraped(subject), query, how.atMs);
   }
   const { lookedFor } = plan;
-  return known(points.points, one, signal, how, { query, windowMs, lookedFor });
+  const isZero = signal.absentIsZero && isScraped && distrusted === null;
+  const raw = isZero ? rows.withZeros(points.points, gridOf(how, firstMs)) : points.points;
+  return known(raw, one, signal, how, { query, windowMs, lookedFor });
+}
+
+/** The times that were asked for, from the first point of a range or the moment itself. */
+function gridOf({ atMs, range }: Look, firstMs: number | null) {
+  if (range === null || firstMs === null) return { firstMs: atMs, lastMs: atMs, stepMs: 1 };
+  return { firstMs, lastMs: gridFloor(atMs, range.stepMs), stepMs: range.stepMs };
 }
 
 const unasked = absence('noData', 'NotYetAsked', 'The metric server has not been asked yet.');

@@ -37,17 +37,18 @@ export class QueryChecks {
 
   /** Notes the queries of an object's signals, and says what is known of them. */
   check(key: string, signals: readonly ResolvedSignal[]): readonly QueryReport[] {
-    const custom = signals.flatMap(({ name, query }) =>
-      query === null ? [] : [{ signal: name, query }],
+    const custom = signals.flatMap(({ name, query, absentIsZero }) =>
+      query === null ? [] : [{ signal: name, query, absentIsZero }],
     );
     this.forget(key);
     if (custom.length > 0) this.#declared.set(key, custom);
     for (const { query } of custom) {
       this.#askers.set(query, (this.#askers.get(query) ?? new Set()).add(key));
     }
-    return custom.flatMap(({ signal, query }) => {
+    return custom.flatMap(({ signal, query, absentIsZero }) => {
       const outcome = this.#tried.get(query)?.outcome ?? null;
       if (outcome === null || outcome.kind === 'fine') return [];
+      if (outcome.kind === 'empty' && absentIsZero) return [];
       const message = outcome.kind === 'refused' ? outcome.message : 'it matches no series';
       return [{ signal, query, kind: outcome.kind, message }];
     });

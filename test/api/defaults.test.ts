@@ -70,6 +70,7 @@ describe('resolvePolicy: what is left out', () => {
         noData: 'Hold',
         windowSeconds: null,
         query: null,
+        absentIsZero: false,
         needed: true,
       },
       {
@@ -88,6 +89,7 @@ describe('resolvePolicy: what is left out', () => {
         noData: 'Hold',
         windowSeconds: null,
         query: null,
+        absentIsZero: false,
         needed: true,
       },
     ]);
@@ -195,6 +197,7 @@ describe('resolvePolicy: what an object says', () => {
       noData: 'Ignore',
       windowSeconds: null,
       query: 'q',
+      absentIsZero: false,
       needed: false,
     });
   });

@@ -20,6 +20,7 @@ export const errorRate: ResolvedSignal = {
   noData: 'Hold',
   windowSeconds: null,
   query: null,
+  absentIsZero: false,
   needed: true,
 };
 

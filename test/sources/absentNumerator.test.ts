@@ -1,0 +1,122 @@
+// A custom signal that says what it means when its query has no row of the canary.
+import { expect } from 'chai';
+import { resolvePolicy } from '../../src/api/defaults.ts';
+import type { SignalSpec } from '../../src/api/schema.ts';
+import { judgeSignals } from '../../src/core/judgement.ts';
+import type { SignalJudgement } from '../../src/core/judgement.ts';
+import { createPoller } from '../../src/sources/poller.ts';
+import type { Poller } from '../../src/sources/poller.ts';
+import { absence } from '../../src/sources/port.ts';
+import { specWith } from '../api/spec.ts';
+import { FakeClock } from '../runtime/fakeClock.ts';
+import { FakeSource } from './fakeSource.ts';
+import { evidenceTarget, serverSettings } from './settings.ts';
+
+const pollMs = 5_000;
+const query = 'sum by (namespace, replicaset) (rate(failed_total[1m]))';
+
+describe('a custom signal without a row of the canary', () => {
+  let clock: FakeClock;
+  let source: FakeSource;
+  let poller: Poller;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    source = new FakeSource(() => clock.nowMs());
+    poller = createPoller({
+      servers: new Map([['main', { source, settings: serverSettings }]]),
+      defaultServer: 'main',
+      pollIntervalMs: pollMs,
+      clock,
+      log: () => undefined,
+    });
+    poller.start();
+  });
+
+  afterEach(() => poller.stop());
+
+  /** The signal's judgement after a minute of a canary whose requests are scraped, or not. */
+  const judgedAs = async (
+    absentNumerator: SignalSpec['absentNumerator'],
+    { scraped = true } = {},
+  ): Promise<SignalJudgement> => {
+    const rollback = { above: '3', for: '20s' };
+    const signal = { name: 'failed', unit: 'perSecond', query, rollback } as const;
+    const spec = specWith({
+      signals: [{ ...signal, ...(absentNumerator === undefined ? {} : { absentNumerator }) }],
+    });
+    const found = resolvePolicy(spec);
+    if (found.kind === 'invalid') throw new Error(found.messages.join('; '));
+    const { signals } = found.policy;
+    if (scraped) source.revisions.set('mesh/shop-b', () => 0);
+    const pods = [{ name: 'shop-b-bbbbb', readySinceMs: clock.nowMs() }];
+    // Past its hold, the whole of it is read.
+    const step = { stepStartMs: clock.nowMs(), stepHoldSeconds: 30 };
+    const target = { ...evidenceTarget, ...step, attemptStartMs: clock.nowMs(), canaryPods: pods };
+    poller.watch(target, signals);
+    await clock.advance(60_000);
+    const judgement = judgeSignals(signals, poller.read('mesh/shop'), null).find(
+      (each) => each.signal.name === 'failed',
+    );
+    if (judgement === undefined) throw new Error('the signal was not judged');
+    return judgement;
+  };
+
+  it('has no evidence unless it says so', async () => {
+    source.rows.set(query, []);
+    const { level, absence: why } = await judgedAs(undefined);
+    expect(level).to.equal('Unknown');
+    expect(why?.reason).to.equal('Empty');
+  });
+
+  it('counted nothing where it says Zero', async () => {
+    source.rows.set(query, []);
+    const judgement = await judgedAs('Zero');
+    expect(judgement).to.include({ level: 'Normal', absence: null });
+    expect(judgement.latest?.value).to.equal(0);
+  });
+
+  it('counted nothing over the whole of a range', async () => {
+    source.rows.set(query, []);
+    const { history, isWhole } = await judgedAs('Zero');
+    expect(isWhole).to.equal(true);
+    expect(history).to.have.lengthOf.above(20);
+    expect(history.every(({ value }) => value === 0)).to.equal(true);
+  });
+
+  it('has no evidence of a canary that is not scraped', async () => {
+    source.rows.set(query, []);
+    const { level, absence: why } = await judgedAs('Zero', { scraped: false });
+    expect(level).to.equal('Unknown');
+    expect(why?.reason).to.equal('Empty');
+  });
+
+  it('has none where the query failed', async () => {
+    const refused = absence('unreachable', 'ServerError', 'no');
+    source.refusals.set(query, { ok: false, absence: refused });
+    expect((await judgedAs('Zero')).absence?.reason).to.equal('ServerError');
+  });
+
+  it('is judged by a row that is there', async () => {
+    const labels = { namespace: 'mesh', replicaset: 'shop-b' };
+    source.rows.set(query, [{ labels, samples: [[0, 9]] }]);
+    const judgement = await judgedAs('Zero');
+    expect(judgement).to.include({ level: 'Breach' });
+    expect(judgement.breach.state).to.equal('held');
+  });
+
+  it('is not told that its query matches nothing', async () => {
+    source.rows.set(query, []);
+    const reportsOf = (absentNumerator: 'Zero' | 'NoData') => {
+      const critical = { above: '3' };
+      const signal = { name: 'failed', unit: 'count', query, critical, absentNumerator } as const;
+      const found = resolvePolicy(specWith({ signals: [signal] }));
+      if (found.kind === 'invalid') throw new Error(found.messages.join('; '));
+      return poller.checkQueries('mesh/shop', null, found.policy.signals);
+    };
+    reportsOf('Zero');
+    await clock.advance(pollMs);
+    expect(reportsOf('Zero')).to.deep.equal([]);
+    expect(reportsOf('NoData')[0]?.kind).to.equal('empty');
+  });
+});
