@@ -2,7 +2,7 @@
 // the spec, the API server's answer, the services, the routes. None of them moves traffic.
 import type { Reason } from '../api/reasons.ts';
 import type { Check, Finding } from './decision.ts';
-import type { ServiceView } from './model.ts';
+import type { Problem, ServiceView } from './model.ts';
 import type { Situation } from './situation.ts';
 
 /** The phase that a stopped object shows: a canary on its way stays Progressing. */
@@ -28,10 +28,20 @@ export const specIsInvalid: Check = (s) => {
   const problem =
     policy.kind === 'invalid'
       ? { reason: 'InvalidSpec' as const, message: policy.messages.join('; ') }
-      : policyProblem;
+      : (policyProblem ?? limitOutOfSight(s));
   if (problem === null) return null;
   return { phase: 'Invalid', ...problem, commands: [], stalled: true };
 };
+
+/** A limit that the canary's histogram can't show: no evidence will ever come by waiting. */
+function limitOutOfSight({ signals }: Situation): Problem | null {
+  for (const { signal, absence } of signals) {
+    if (!signal.needed || absence?.reason !== 'LimitAboveTopBucket') continue;
+    const message = `spec.signals[${signal.name}]: ${absence.message}`;
+    return { reason: absence.reason, message };
+  }
+  return null;
+}
 
 /** The API server refuses the ReplicaSet of the desired revision for good. */
 export const replicaSetIsRefused: Check = (s) => {

@@ -1,4 +1,5 @@
-// Signals without data: what `noData: Rollback` blames, and what `noData: Ignore` still waits for.
+// Signals without usable data: what `noData: Rollback` blames, what `noData: Ignore` still waits for,
+// and a histogram that can not show the limit.
 import { expect } from 'chai';
 import { decide } from '../../src/core/decide.ts';
 import type { RequestPoint } from '../../src/core/evidence.ts';
@@ -117,5 +118,45 @@ describe('a step with signals that are left out while absent (noData: Ignore)', 
       const { check } = decide(cluster.observe());
       expect(check).to.equal(isWhole ? 'stepPasses' : 'healthIsNotProven');
     }
+  });
+});
+
+describe('a latency limit above the highest boundary of the histogram', () => {
+  const coarse = (errorRatio: number, seconds: number): void => {
+    const points = Array.from({ length: seconds + 1 }, (_, i) => ({
+      timeMs: cluster.nowMs - (seconds - i) * 1000,
+      buckets: [
+        { le: 0.1, perSecond: 100 },
+        { le: Infinity, perSecond: 100 },
+      ],
+    }));
+    const ratios = points.map(() => errorRatio);
+    const latencies = knownEvidence({ kind: 'latency', points });
+    cluster.evidence = evidenceOf(cluster.nowMs, ratios, latencies);
+  };
+
+  it('makes the object Invalid, and lets the canary keep its weight', () => {
+    cluster = new FakeCluster(spec);
+    canaryInTraffic(cluster);
+    coarse(0, 8);
+    const found = cluster.settle();
+    expect(found).to.include({ phase: 'Invalid', reason: 'LimitAboveTopBucket', stalled: true });
+    expect(found.message).to.include('spec.signals[latencyP95]').and.to.include('0.1 s');
+    expect(cluster.route.canaryWeight).to.equal(20);
+  });
+
+  it('stops nobody where the signal may be absent', () => {
+    const ignored = { ...latency, noData: 'Ignore' as const };
+    cluster = new FakeCluster({ ...spec, signals: [errorRate, ignored, availability] });
+    canaryInTraffic(cluster);
+    coarse(0, 8);
+    expect(cluster.settle().phase).to.equal('Progressing');
+  });
+
+  it('hides no breach of another signal', () => {
+    cluster = new FakeCluster(spec);
+    canaryInTraffic(cluster);
+    coarse(0.3, 8);
+    expect(cluster.settle().phase).to.equal('RolledBack');
   });
 });
