@@ -91,7 +91,7 @@ function stepStatus(s: Situation): Pick<Status, 'step'> {
 /** At 100 % an HPA counts the new revision's pods alone, before that both revisions'. */
 function podCounts(s: Situation): Pick<Status, 'ready' | 'replicas' | 'selector'> {
   const canary = s.canaryActive ? s.canary : null;
-  const alone = canary !== null && s.carried === 100;
+  const alone = canary !== null && !stableHasTraffic(s);
   const counted = [alone ? null : s.stable, canary].filter((view) => view !== null);
   const sum = (count: (view: RevisionView) => number): number =>
     counted.reduce((total, view) => total + count(view), 0);
@@ -105,6 +105,11 @@ function podCounts(s: Situation): Pick<Status, 'ready' | 'replicas' | 'selector'
     replicas: sum(({ current }) => current),
     selector: cut(labels.join(',')),
   };
+}
+
+/** By the weights themselves: one route of several, or a thousandth, is traffic as well. */
+function stableHasTraffic({ routes, carried }: Situation): boolean {
+  return carried < 100 || routes.some(({ pairs }) => pairs.some((pair) => pair.stableWeight > 0));
 }
 
 /** A value that changed is no reason to write: an entry is renewed with what it explains. */

@@ -61,6 +61,29 @@ function lines(...parts: readonly (readonly string[])[]): string {
   return `${parts.flat().join('\n')}\n`;
 }
 
+/** Handshakes that succeed every second, and what else is said of them. */
+function handshakes(at: number, fallback: 'gauge' | 'reason'): string[] {
+  const pod = { namespace: 'mesh', pod: 'shop-b-bbbbb' };
+  const failed = fallback === 'reason' ? Math.floor(at) : 0;
+  return [
+    '# TYPE pqc_handshake_success_total counter',
+    series('pqc_handshake_success_total', pod, Math.floor(at)),
+    '# TYPE pqc_handshake_failure_total counter',
+    series('pqc_handshake_failure_total', { ...pod, reason: 'timeout' }, 0),
+    series('pqc_handshake_failure_total', { ...pod, reason: 'fallback' }, failed),
+    '# TYPE pqc_fallback_enabled gauge',
+    series('pqc_fallback_enabled', pod, fallback === 'gauge' ? 1 : 0),
+    '# TYPE mesh_pqc_enabled gauge',
+    series('mesh_pqc_enabled', pod, 1),
+  ];
+}
+
+/** A fallback to classical cryptography that one series of the x0tta profile alone tells of. */
+export const fallbacks: Readonly<Record<string, Exposition>> = {
+  'x0tta-gauge': (at) => lines(handshakes(at, 'gauge')),
+  'x0tta-reason': (at) => lines(handshakes(at, 'reason')),
+};
+
 /** By profile; each for the pod `shop-b-bbbbb` of namespace `mesh`, or for its service. */
 export const expositions: Readonly<Record<ProfileName, Exposition>> = {
   http: (at) => {

@@ -20,7 +20,7 @@ import { PROFILE_NAMES } from '../../src/sources/profiles.ts';
 import { createPrometheus } from '../../src/sources/prometheus.ts';
 import { specWith } from '../api/spec.ts';
 import { binaryPath } from './binaries.ts';
-import { expositions } from './expositions.ts';
+import { expositions, fallbacks } from './expositions.ts';
 import { createParts } from './parts.ts';
 import type { Parts } from './parts.ts';
 import { freePorts } from './ports.ts';
@@ -28,6 +28,12 @@ import { waitFor } from './process.ts';
 
 /** The exposition of a profile with its classic histograms turned into native ones. */
 const native = 'http-native';
+/** What is scraped, each under its own path. */
+const scraped = [...PROFILE_NAMES, native, ...Object.keys(fallbacks)];
+
+function profileOf(name: string): ProfileName {
+  return name.replace(/-.*/, '') as ProfileName;
+}
 
 describe('a profile on a real Prometheus', function () {
   this.timeout(60_000);
@@ -40,9 +46,10 @@ describe('a profile on a real Prometheus', function () {
   before(async () => {
     begunMs = Date.now();
     exporter = createServer((request, response) => {
-      const name = (request.url ?? '').replace('/', '').replace('-native', '') as ProfileName;
+      const name = (request.url ?? '').replace('/', '');
+      const exposition = fallbacks[name] ?? expositions[profileOf(name)];
       response.setHeader('content-type', 'text/plain; version=0.0.4');
-      response.end(expositions[name]((Date.now() - begunMs) / 1000 + 100));
+      response.end(exposition((Date.now() - begunMs) / 1000 + 100));
     });
     await new Promise<void>((resolve) => exporter.listen(0, '127.0.0.1', resolve));
     const { port } = exporter.address() as AddressInfo;
@@ -58,7 +65,7 @@ describe('a profile on a real Prometheus', function () {
     });
     const config = {
       global: { scrape_interval: '1s', scrape_timeout: '1s' },
-      scrape_configs: [...PROFILE_NAMES, native].map(scrape),
+      scrape_configs: scraped.map(scrape),
     };
     writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
     parts = createParts(folder, () => undefined);
@@ -90,7 +97,7 @@ describe('a profile on a real Prometheus', function () {
     scrapeIntervalMs: 1_000,
     lagMs: 1_000,
     timeoutMs: 5_000,
-    profile: name.replace('-native', '') as ProfileName,
+    profile: profileOf(name),
     auth: null,
     headers: {},
     tls: { caFile: null, certFile: null, keyFile: null },
@@ -191,6 +198,15 @@ describe('a profile on a real Prometheus', function () {
       return handshakes?.breach.state === 'held' ? seen : null;
     });
   });
+
+  for (const name of Object.keys(fallbacks)) {
+    it(`${name} gives a fallback by that alone, and no handshake that failed`, async () => {
+      const wanted = ['pqcFallback', 'pqcHandshakeFailures'];
+      const find = await lookedAt(name, wanted, lookAtAll);
+      expect(find('pqcFallback').breach.state).to.equal('held');
+      expect(find('pqcHandshakeFailures').latest).to.include({ value: 0, level: 'Normal' });
+    });
+  }
 
   it('names the series that it looked for and did not find', async () => {
     const find = await lookedAt('http', ['errorRate'], lookAtFleet);
