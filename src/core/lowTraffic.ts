@@ -45,14 +45,11 @@ function hasTooFew(points: readonly JudgedPoint[], firstMs: number): boolean {
 function pooled(raw: RawPoints, { windowSeconds, stepSeconds }: Grid): RawPoints | null {
   if (stepSeconds > windowSeconds) return null;
   const apartMs = Math.ceil(windowSeconds / stepSeconds) * stepSeconds * 1000;
-  switch (raw.kind) {
-    case 'requests':
-      return { kind: 'requests', points: inPairs(raw.points, apartMs, requestsOfBoth) };
-    case 'latency':
-      return { kind: 'latency', points: inPairs(raw.points, apartMs, bucketsOfBoth) };
-    default:
-      return null;
+  if (raw.kind === 'requests') {
+    return { kind: 'requests', points: inPairs(raw.points, apartMs, requestsOfBoth) };
   }
+  if (raw.kind !== 'latency') return null;
+  return { kind: 'latency', points: inPairs(raw.points, apartMs, bucketsOfBoth) };
 }
 
 function inPairs<P extends { readonly timeMs: number }>(

@@ -116,7 +116,7 @@ function createHistograms(registry: Registry) {
     }),
     moves: new Histogram({
       name: 'x0tta_hold_to_patch_seconds',
-      help: "From the answer that completed a hold to the routes' patch, acknowledged at the first try.",
+      help: 'From the answer that completed a hold to a patch, acknowledged at the first try.',
       buckets,
       registers,
     }),

@@ -1,5 +1,5 @@
-// Signals without usable data: what `noData: Rollback` blames, what `noData: Ignore` still waits for,
-// and a histogram that can not show the limit.
+// Signals without usable data: what `noData: Rollback` blames, what `noData: Ignore` still waits
+// for, and a histogram that can not show the limit.
 import { expect } from 'chai';
 import { decide } from '../../src/core/decide.ts';
 import type { RequestPoint } from '../../src/core/evidence.ts';
