@@ -182,7 +182,9 @@ async function run(flags: Flags): Promise<void> {
     });
   }
   const strings = new SharedStrings();
-  const watch = createClusterWatch({ client, clock, random, log, onChange, strings, routeKinds });
+  const { namespaces } = configuration;
+  const caches = { client, clock, random, log, onChange, strings, routeKinds, namespaces };
+  const watch = createClusterWatch(caches);
   poller.onInteresting((key, { urgent }) => onChange(key, urgent));
   const recorder = createEventRecorder({ client, clock, log, reportingInstance: hostname() });
   const reconciler = createRooms({ client, watch, poller, recorder, metrics, log });

@@ -45,13 +45,15 @@ export interface ClusterOptions {
   readonly strings: SharedStrings;
   /** The kinds of routes that the API server serves; the others are not watched. */
   readonly routeKinds: readonly RouteKind[];
+  /** Nothing outside of these is watched; null: all are. */
+  readonly namespaces: readonly string[] | null;
 }
 
 export interface ClusterWatch {
   readonly stores: ClusterStores;
   readonly cache: ClusterCache;
   start(): void;
-  /** Names of the resources whose first list is not there yet. */
+  /** Names of the resources whose first list is not there yet, each with its namespace, if any. */
   unsynced(): readonly string[];
   /** Resolves when every cache holds its first list. */
   whenSynced(): Promise<void>;
@@ -86,23 +88,8 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
   const stores = createStores(options.log, options.strings);
   const cache = createCache(stores);
   subscribeAll(stores, options.onChange);
-  const watch = <T extends KubeObject, I extends string>(
-    resource: GroupVersionResource,
-    store: Store<T, I>,
-    labelSelector?: string,
-  ): readonly [string, Reflector] => [
-    resource.plural,
-    createReflector<T>({ ...options, resource, store, labelSelector, streamsLists: true }),
-  ];
-  const own = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
-  const reflectors = new Map<string, Reflector>([
-    watch(resources.x0ttaDeployments, stores.deployments),
-    watch(resources.replicaSets, stores.replicaSets, OBJECT_LABEL),
-    watch(resources.pods, stores.pods, OBJECT_LABEL),
-    watch(resources.services, stores.services, own),
-    watch(resources.endpointSlices, stores.slices, own),
-    ...options.routeKinds.map((kind) => watch(resources.routeResources[kind], stores.routes[kind])),
-  ]);
+  const scopes: readonly (string | undefined)[] = options.namespaces ?? [undefined];
+  const reflectors = new Map(scopes.flatMap((scope) => reflectorsOf(scope, stores, options)));
   return {
     stores,
     cache,
@@ -118,6 +105,33 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
       await Promise.all([...reflectors.values()].map((reflector) => reflector.stop()));
     },
   };
+}
+
+/** By name, those of one namespace, or of all where `namespace` is left out. */
+function reflectorsOf(
+  namespace: string | undefined,
+  stores: ClusterStores,
+  options: ClusterOptions,
+): (readonly [string, Reflector])[] {
+  const watch = <T extends KubeObject, I extends string>(
+    resource: GroupVersionResource,
+    store: Store<T, I>,
+    labelSelector?: string,
+  ): readonly [string, Reflector] => {
+    const { plural } = resource;
+    const name = namespace === undefined ? plural : `${plural} in ${namespace}`;
+    const what = { resource, namespace, store, labelSelector };
+    return [name, createReflector<T>({ ...options, ...what, streamsLists: true })];
+  };
+  const own = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
+  return [
+    watch(resources.x0ttaDeployments, stores.deployments),
+    watch(resources.replicaSets, stores.replicaSets, OBJECT_LABEL),
+    watch(resources.pods, stores.pods, OBJECT_LABEL),
+    watch(resources.services, stores.services, own),
+    watch(resources.endpointSlices, stores.slices, own),
+    ...options.routeKinds.map((kind) => watch(resources.routeResources[kind], stores.routes[kind])),
+  ];
 }
 
 function createStores(log: Log, strings: SharedStrings): ClusterStores {

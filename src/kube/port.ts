@@ -64,6 +64,8 @@ export interface ContainerStatus {
 
 export interface Pod extends KubeObject {
   readonly status?: {
+    /** Pending, Running, Succeeded, Failed or Unknown. */
+    readonly phase?: string;
     readonly conditions?: readonly ConditionOf[];
     readonly containerStatuses?: readonly ContainerStatus[];
     readonly initContainerStatuses?: readonly ContainerStatus[];

@@ -26,6 +26,8 @@ import type { WatchEventType } from './watchStream.ts';
 export interface ReflectorOptions<T extends KubeObject> {
   readonly client: KubeClient;
   readonly resource: GroupVersionResource;
+  /** All namespaces when left out. */
+  readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
   readonly store: Pick<
     Store<T>,
@@ -95,7 +97,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.#streams = options.streamsLists;
-    this.#path = resourcePath(options.resource);
+    this.#path = resourcePath(options.resource, options.namespace);
     // Nobody has to wait for the first list: then its failing to come is no error of anybody's.
     this.#synced.promise.catch(() => undefined);
   }
@@ -185,7 +187,8 @@ class ListWatcher<T extends KubeObject> implements Reflector {
 
   /** The list is whole. */
   #listed(resourceVersion: string): Extract<ReflectorInput, { readonly type: 'paged' }> {
-    this.#options.store.replace(this.#pages, resourceVersion);
+    const { store, namespace } = this.#options;
+    store.replace(this.#pages, resourceVersion, namespace);
     this.#pages = [];
     this.#isSynced = true;
     this.#synced.resolve();
@@ -254,8 +257,8 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   }
 
   #take(type: WatchEventType, object: unknown, resourceVersion: string): void {
-    const { store } = this.#options;
-    if (type === 'BOOKMARK') store.applyBookmark(resourceVersion);
+    const { store, namespace } = this.#options;
+    if (type === 'BOOKMARK') store.applyBookmark(resourceVersion, namespace);
     else if (type === 'DELETED') store.applyDeletion(this.#read(object));
     else store.applyEvent(this.#read(object));
   }

@@ -28,12 +28,18 @@ export interface StoreOptions<T, I extends string> {
   readonly onListenerError: (error: unknown) => void;
 }
 
+/** Stands for the namespace of a list and a watch of all namespaces. */
+const ALL = '';
+
 interface Entry<T> {
   readonly object: T;
   readonly version: bigint;
 }
 
 /**
+ * It is fed by one reflector of all namespaces, or by one of each namespace: those are not at the
+ * same version, and what one has seen says nothing about another's.
+ *
  * Objects are frozen. resourceVersions of one resource are compared as numbers, which the API
  * conventions allow since Kubernetes 1.35 (KEP-5504).
  */
@@ -46,8 +52,8 @@ export class Store<T extends KubeObject, I extends string = never> {
   readonly #listeners = new Set<StoreListener<T>>();
   readonly #onListenerError: (error: unknown) => void;
   readonly #strings: SharedStrings;
-  /** Everything the server did up to here has been seen, by a list or in a watch. */
-  #seenVersion = 0n;
+  /** By namespace: all that the server did there up to here was seen, by a list or in a watch. */
+  readonly #seenVersions = new Map<string, bigint>();
 
   constructor(options: StoreOptions<T, I>) {
     this.#onListenerError = options.onListenerError;
@@ -95,14 +101,14 @@ export class Store<T extends KubeObject, I extends string = never> {
   applyOwnWrite(object: T): void {
     const version = parseResourceVersion(object.metadata.resourceVersion);
     const stored = this.#entries.get(objectKey(object));
-    if (stored === undefined ? version <= this.#seenVersion : version <= stored.version) return;
+    if (stored === undefined ? version <= this.#seenIn(object) : version <= stored.version) return;
     this.#put(object, version);
   }
 
   /** An ADDED or MODIFIED event of the watch. */
   applyEvent(object: T): void {
     const version = parseResourceVersion(object.metadata.resourceVersion);
-    this.#see(version);
+    this.#see(version, this.#fedBy(object));
     const stored = this.#entries.get(objectKey(object));
     if (stored === undefined || stored.version < version) this.#put(object, version);
   }
@@ -113,7 +119,7 @@ export class Store<T extends KubeObject, I extends string = never> {
    */
   applyDeletion(object: T): void {
     const version = parseResourceVersion(object.metadata.resourceVersion);
-    this.#see(version);
+    this.#see(version, this.#fedBy(object));
     const key = objectKey(object);
     const stored = this.#entries.get(key);
     if (stored === undefined) return;
@@ -122,21 +128,22 @@ export class Store<T extends KubeObject, I extends string = never> {
     }
   }
 
-  /** A BOOKMARK: the server has nothing more up to this resourceVersion. */
-  applyBookmark(resourceVersion: string): void {
-    this.#see(parseResourceVersion(resourceVersion));
+  /** A BOOKMARK: up to this resourceVersion the server has no more of `namespace`, or of all. */
+  applyBookmark(resourceVersion: string, namespace = ALL): void {
+    this.#see(parseResourceVersion(resourceVersion), namespace);
   }
 
   /**
-   * Swaps in a complete, consistent list at once and tells the listeners only the difference. What
-   * we wrote after the list was made stays; a deletion the list can't know of follows by watch.
+   * Swaps in a complete, consistent list, of `namespace` or of all, at once and tells the listeners
+   * only the difference. What we wrote after the list was made stays; a deletion the list can't
+   * know of follows by watch.
    * A list from before what was seen already means that the server's history was put back (etcd
    * restored from a backup): then no number of ours means anything, and the list is all there is.
    */
-  replace(objects: readonly T[], resourceVersion: string): void {
+  replace(objects: readonly T[], resourceVersion: string, namespace = ALL): void {
     const listVersion = parseResourceVersion(resourceVersion);
-    const historyPutBack = listVersion < this.#seenVersion;
-    this.#seenVersion = listVersion;
+    const historyPutBack = listVersion < (this.#seenVersions.get(namespace) ?? 0n);
+    this.#seenVersions.set(namespace, listVersion);
     const changes: StoreChange<T>[] = [];
     const listed = new Set<string>();
     for (const object of objects) {
@@ -149,15 +156,26 @@ export class Store<T extends KubeObject, I extends string = never> {
       changes.push({ key, old: old?.object, current: this.#entries.get(key)?.object });
     }
     for (const [key, old] of this.#entries) {
-      if (listed.has(key) || (!historyPutBack && old.version > listVersion)) continue;
+      if (listed.has(key) || this.#fedBy(old.object) !== namespace) continue;
+      if (!historyPutBack && old.version > listVersion) continue;
       this.#unset(key, old);
       changes.push({ key, old: old.object, current: undefined });
     }
     for (const change of changes) this.#tell(change);
   }
 
-  #see(version: bigint): void {
-    if (version > this.#seenVersion) this.#seenVersion = version;
+  /** The namespace of the list and watch that bring the object; its first list makes it known. */
+  #fedBy({ metadata: { namespace = ALL } }: T): string {
+    return this.#seenVersions.has(namespace) ? namespace : ALL;
+  }
+
+  #seenIn(object: T): bigint {
+    return this.#seenVersions.get(this.#fedBy(object)) ?? 0n;
+  }
+
+  #see(version: bigint, namespace: string): void {
+    const seen = this.#seenVersions.get(namespace) ?? 0n;
+    if (version > seen) this.#seenVersions.set(namespace, version);
   }
 
   #put(object: T, version: bigint): void {

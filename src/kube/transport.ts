@@ -1,5 +1,5 @@
-// Requests and watches to the API server as raw JSON, over one shared undici dispatcher with
-// kept-alive, bounded connections. It limits no rate and knows no resources; a request that met a
+// Requests and watches to the API server as raw JSON, over kept-alive connections of undici, which
+// are bounded for requests. It limits no rate and knows no resources; a request that met a
 // dead connection or a refused token is sent once more, everything else is its caller's to retry.
 import { createSecureContext } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
@@ -71,7 +71,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const WATCH_IDLE_MS = 180_000;
 /** Well under the 90 s after which the API server closes an idle connection. */
 const KEEP_ALIVE_MS = 30_000;
-/** Each watch keeps one; the rest is more than all workers together can use. */
+/** For requests, more than all workers together can use. Each watch keeps one of its own. */
 const MAX_CONNECTIONS = 64;
 /** A page of 500 objects of 128 KiB each. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
@@ -82,6 +82,12 @@ const PATCH_CONTENT_TYPES: Readonly<Record<PatchType, string>> = {
   strategic: 'application/strategic-merge-patch+json',
 };
 
+/** Apart, so that no request waits for the end of a watch, however many there are. */
+interface Agents {
+  readonly requests: Agent;
+  readonly watches: Agent;
+}
+
 /** Connections are opened when first needed. */
 export function createTransport(options: TransportOptions): KubeTransport {
   return new UndiciTransport(options);
@@ -91,7 +97,7 @@ class UndiciTransport implements KubeTransport {
   readonly #options: TransportOptions;
   readonly #origin: string;
   readonly #basePath: string;
-  #pool: { readonly agent: Agent; readonly tls: string } | undefined;
+  #pool: { readonly agents: Agents; readonly tls: string } | undefined;
   #closed = false;
 
   constructor(options: TransportOptions) {
@@ -109,7 +115,7 @@ class UndiciTransport implements KubeTransport {
     const begunMs = clock.monotonicMs();
     let status = 0;
     try {
-      const response = await this.#send(request, deadline.signal);
+      const response = await this.#send(request, 'requests', deadline.signal);
       status = response.statusCode;
       const text = await readText(response.body, MAX_RESPONSE_BYTES);
       if (response.statusCode >= 300) throw errorOf(response, text, testsInPatch(request));
@@ -132,7 +138,7 @@ class UndiciTransport implements KubeTransport {
     const deadline = createDeadline(this.#options.clock, what, REQUEST_TIMEOUT_MS, signal);
     try {
       const request: KubeRequest = { method: 'GET', path, query: { ...query, watch: 'true' } };
-      const response = await this.#send(request, deadline.signal);
+      const response = await this.#send(request, 'watches', deadline.signal);
       if (response.statusCode >= 300) {
         throw errorOf(response, await readText(response.body, MAX_RESPONSE_BYTES), false);
       }
@@ -148,28 +154,37 @@ class UndiciTransport implements KubeTransport {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#pool?.agent.destroy();
+    const { requests, watches } = this.#pool?.agents ?? {};
+    await Promise.all([requests?.destroy(), watches?.destroy()]);
   }
 
   /**
    * Sends once, and once more where the first try says nothing about the server: a kept connection
    * that was dead already (never for a POST, which might be done twice), or credentials of old.
    */
-  async #send(request: KubeRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #send(
+    request: KubeRequest,
+    by: keyof Agents,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
     let response: Dispatcher.ResponseData;
     try {
-      response = await this.#sendOnce(request, signal);
+      response = await this.#sendOnce(request, by, signal);
     } catch (error) {
       if (signal.aborted || request.method === 'POST' || !isConnectionLost(error)) throw error;
-      return this.#sendOnce(request, signal);
+      return this.#sendOnce(request, by, signal);
     }
     if (response.statusCode !== 401) return response;
     await response.body.dump();
     this.#options.connection.invalidate();
-    return this.#sendOnce(request, signal);
+    return this.#sendOnce(request, by, signal);
   }
 
-  async #sendOnce(request: KubeRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #sendOnce(
+    request: KubeRequest,
+    by: keyof Agents,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
     const credentials = await this.#credentials(signal);
     const query = new URLSearchParams(request.query).toString();
     const headers: Record<string, string> = {
@@ -185,7 +200,7 @@ class UndiciTransport implements KubeTransport {
         reason: 'NotLeading',
       });
     }
-    return this.#agent(credentials.tls).request({
+    return this.#agents(credentials.tls)[by].request({
       origin: this.#origin,
       path: `${this.#basePath}${request.path}${query === '' ? '' : `?${query}`}`,
       method: request.method,
@@ -205,8 +220,8 @@ class UndiciTransport implements KubeTransport {
     }
   }
 
-  /** One agent for all; a new one when certificates change, the old one ends with its watches. */
-  #agent(tls: TlsMaterial): Agent {
+  /** The same for all; new ones when certificates change, the old ones end with their watches. */
+  #agents(tls: TlsMaterial): Agents {
     if (this.#closed) {
       throw new KubeError('the transport is closed', {
         kind: 'terminal',
@@ -218,30 +233,34 @@ class UndiciTransport implements KubeTransport {
     if (this.#pool?.tls !== wanted) {
       const before = this.#pool;
       try {
-        this.#pool = { agent: createAgent(tls), tls: wanted };
+        this.#pool = { agents: createAgents(tls), tls: wanted };
       } catch (error) {
         // Half written, or one file of two: those of before serve until the next look at them.
         this.#options.connection.invalidate();
         if (before === undefined) throw error;
-        return before.agent;
+        return before.agents;
       }
-      void before?.agent.close();
+      void before?.agents.requests.close();
+      void before?.agents.watches.close();
     }
-    return this.#pool.agent;
+    return this.#pool.agents;
   }
 }
 
 /** Time is bounded by deadlines, so undici's own bounds are off, except that on connecting. */
-function createAgent(tls: TlsMaterial): Agent {
-  return new Agent({
-    connections: MAX_CONNECTIONS,
+function createAgents(tls: TlsMaterial): Agents {
+  const options: Agent.Options = {
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     headersTimeout: 0,
     bodyTimeout: 0,
     connect: createConnector(tls),
-  });
+  };
+  return {
+    requests: new Agent({ ...options, connections: MAX_CONNECTIONS }),
+    watches: new Agent(options),
+  };
 }
 
 /**

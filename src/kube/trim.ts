@@ -90,6 +90,7 @@ export function trimPod({ apiVersion, kind, metadata, status }: Pod): Pod {
     ...present({ apiVersion, kind }),
     metadata: plainMetaOf(metadata),
     status: present({
+      phase: status?.phase,
       conditions: status?.conditions?.filter(({ type }) => conditionsOfPods.has(type)),
       containerStatuses: status?.containerStatuses?.map(containerOf),
       initContainerStatuses: status?.initContainerStatuses?.map(containerOf),

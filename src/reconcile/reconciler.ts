@@ -162,9 +162,12 @@ function resultOf(
   // No back-off stands between the decision to take traffic away and the routes (I4).
   if (failed) return { result: 'failed', lookAgainMs: urgent ? verdictRetryMs : null, urgent };
   const conflict = outcomes.some(({ kind }) => kind === 'conflict');
-  // Somebody who writes the status all the time is answered more and more slowly.
-  if (written === 'conflict' && !conflict) return { result: 'failed', lookAgainMs: null, urgent };
-  if (conflict) {
+  // Somebody who writes the status all the time is answered more and more slowly, save in the
+  // middle of a rollback (I4).
+  if (written === 'conflict' && !conflict && !urgent) {
+    return { result: 'failed', lookAgainMs: null, urgent };
+  }
+  if (conflict || written === 'conflict') {
     const lookAgainMs = urgent ? conflictMs : conflictMs * 2 ** memory.conflicts++;
     return { result: 'conflict', lookAgainMs: Math.min(lookAgainMs, longestConflictMs), urgent };
   }

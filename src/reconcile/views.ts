@@ -26,8 +26,18 @@ export function failsToPull(pod: Pod): boolean {
   return containersOf(pod).some(({ state }) => imageReasons.has(state?.waiting?.reason ?? ''));
 }
 
+/**
+ * A pod that ended before its containers began (evicted, say) tells for ever what they waited for,
+ * and a ReplicaSet that is scaled to 0 leaves it behind: what has ended waits for nothing.
+ */
 function containersOf({ status }: Pod): readonly ContainerStatus[] {
-  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  const { phase } = status ?? {};
+  if (phase !== 'Failed' && phase !== 'Succeeded') return all;
+  return all.map((container) => {
+    const { waiting: _, ...state } = container.state ?? {};
+    return { ...container, state };
+  });
 }
 
 export function revisionView(

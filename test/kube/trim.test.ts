@@ -74,6 +74,13 @@ describe('what a cache keeps', () => {
     expect(kept.failure).to.equal('quota');
   });
 
+  it('of a pod that ended gives the same view: its containers wait for nothing', () => {
+    const ended: Pod = { ...pod, status: { ...pod.status, phase: 'Failed' } };
+    const kept = revisionView(replicaSet, [trim.trimPod(ended)], () => null);
+    expect(kept).to.deep.equal(revisionView(replicaSet, [ended], () => null));
+    expect(kept.pods[0]?.containers[0]).to.include({ waitingReason: null, restartCount: 2 });
+  });
+
   it('of a ReplicaSet and a pod is not their spec', () => {
     const text = JSON.stringify([trim.trimReplicaSet(replicaSet), trim.trimPod(pod)]);
     expect(text).to.not.match(/much|more|Initialized/);
