@@ -20,6 +20,7 @@ import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
 import type { KubeClient } from '../kube/transport.ts';
 import { createWrites } from '../kube/writes.ts';
+import { declareQueries } from '../reconcile/observe.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -218,6 +219,7 @@ async function run(flags: Flags): Promise<void> {
   log('info', 'ready', { listen: `${host}:${health.port}`, server: connection.serverUrl });
   await election.whenLeading();
   if (!ledAtOnce) await watch.relist();
+  declareQueries(watch.stores.deployments.list(), poller);
   poller.start();
   queue.run(createHandler(reconciler, queue, metrics));
 }

@@ -32,6 +32,22 @@ export function trafficTarget({ metadata, spec }: X0ttaDeployment): TrafficTarge
   };
 }
 
+/**
+ * Tells which queries of users the objects have, before any of them is judged: a row that names
+ * nobody is nobody's as soon as two have its query.
+ */
+export function declareQueries(
+  objects: readonly Pick<X0ttaDeployment, 'metadata' | 'spec'>[],
+  evidence: Pick<EvidencePort, 'checkQueries'>,
+): void {
+  for (const { metadata, spec } of objects) {
+    const policy = resolvePolicy(spec);
+    if (policy.kind === 'invalid') continue;
+    const key = `${metadata.namespace}/${metadata.name}`;
+    evidence.checkQueries(key, spec.prometheus?.server ?? null, policy.policy.signals);
+  }
+}
+
 /** One look at an object. */
 export async function observe(
   object: X0ttaDeployment,

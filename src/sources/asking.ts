@@ -64,8 +64,9 @@ async function askHalving(
     const middle = Math.ceil(namespaces.length / 2);
     const first = await askHalving(question, namespaces.slice(0, middle), answers);
     if (first || middle === 1 || reason !== 'TimedOut') {
-      const second = await askHalving(question, namespaces.slice(middle), answers);
-      return second || (first && middle === 1);
+      const others = namespaces.slice(middle);
+      const second = await askHalving(question, others, answers);
+      return second || (first && others.length === 1);
     }
   }
   const answered = { answer, rows };

@@ -1,5 +1,6 @@
-// The operator's configuration file: which metric servers there are and how they are asked. Text
-// in, settings out; every error names the line and what would be right.
+// The operator's configuration file: which metric servers there are, how they are asked, and which
+// namespaces are looked after. Text in, settings out; every error names the line and what would be
+// right.
 import { isCollection, isNode, LineCounter, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
 import * as z from 'zod';
@@ -14,6 +15,8 @@ export interface Configuration {
   readonly defaultServer: string;
   /** How often a server is asked; null: max(5 s, its scrape interval). */
   readonly pollIntervalMs: number | null;
+  /** Objects in these namespaces alone are looked after, at least one; null: in all. */
+  readonly namespaces: readonly string[] | null;
 }
 
 /** A duration in ms, at least `leastMs`. */
@@ -66,10 +69,12 @@ const tls = z
     'certFile and keyFile belong together',
   );
 
+const dnsLabel = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'is not a DNS label');
+
 const server = z.strictObject({
-  name: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'is not a DNS label'),
+  name: dnsLabel,
   url,
-  scrapeInterval: milliseconds(1_000).prefault('15s'),
+  scrapeInterval: milliseconds(1_000).optional(),
   lag: milliseconds(0).prefault('1s'),
   timeout: milliseconds(100).prefault('5s'),
   auth: auth.optional(),
@@ -84,6 +89,7 @@ const schema = z.strictObject({
   servers: z.array(server).min(1, 'needs at least one server'),
   defaultServer: z.string().optional(),
   pollInterval: milliseconds(1_000).optional(),
+  namespaces: z.array(dnsLabel).min(1, 'needs at least one namespace').optional(),
 });
 
 type Issue = { readonly path: readonly PropertyKey[]; readonly message: string };
@@ -109,7 +115,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
   throw new Error(messages.join('\n'));
 }
 
-function consistency({ servers, defaultServer }: z.infer<typeof schema>): Issue[] {
+function consistency({ servers, defaultServer, namespaces }: z.infer<typeof schema>): Issue[] {
   const plain = servers.flatMap(({ url: address, tls: own }, i) =>
     address.startsWith('http:') && Object.keys(own).length > 0
       ? [{ path: ['servers', i, 'tls'], message: 'is for an https URL' }]
@@ -129,7 +135,12 @@ function consistency({ servers, defaultServer }: z.infer<typeof schema>): Issue[
         message: 'is set by the operator; use auth for credentials',
       })),
   );
-  issues.push(...plain, ...taken);
+  const again = (namespaces ?? []).flatMap((name, i, all) =>
+    all.indexOf(name) === i
+      ? []
+      : [{ path: ['namespaces', i], message: `${name} is in the list already` }],
+  );
+  issues.push(...plain, ...taken, ...again);
   const listed = names.join(', ');
   if (defaultServer === undefined && names.length > 1) {
     issues.push({ path: [], message: `defaultServer is needed: one of ${listed}` });
@@ -139,6 +150,9 @@ function consistency({ servers, defaultServer }: z.infer<typeof schema>): Issue[
   }
   return issues;
 }
+
+/** What a server's scrape interval is taken to be until it is measured. */
+const assumedScrapeMs = 15_000;
 
 function settingsOf(file: z.infer<typeof schema>): Configuration {
   const servers = file.servers.map(({ scrapeInterval, lag, timeout, labels, ...rest }) => ({
@@ -153,7 +167,8 @@ function settingsOf(file: z.infer<typeof schema>): Configuration {
       ...(labels.namespace === undefined ? {} : { namespace: labels.namespace }),
       ...(labels.pod === undefined ? {} : { pod: labels.pod }),
     },
-    scrapeIntervalMs: scrapeInterval,
+    scrapeIntervalMs: scrapeInterval ?? assumedScrapeMs,
+    scrapeIntervalIsAssumed: scrapeInterval === undefined,
     lagMs: lag,
     timeoutMs: timeout,
   }));
@@ -161,6 +176,7 @@ function settingsOf(file: z.infer<typeof schema>): Configuration {
     servers,
     defaultServer: file.defaultServer ?? servers[0]?.name ?? '',
     pollIntervalMs: file.pollInterval ?? null,
+    namespaces: file.namespaces ?? null,
   };
 }
 

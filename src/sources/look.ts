@@ -4,7 +4,7 @@ import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Absence, RawPoints } from '../core/evidence.ts';
 import type { RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
 import { askAll, isTooMuch } from './asking.ts';
-import type { AnswerOf, Answered, Answers, Question } from './asking.ts';
+import type { AnswerOf, Answered, Answers } from './asking.ts';
 import { absence } from './port.ts';
 import type { ServerSettings } from './port.ts';
 import type { Scope } from './queries.ts';
@@ -22,8 +22,8 @@ export interface Seen {
   readonly atMs: number;
   /** On the nth of the look's subjects, as it is known now. */
   evidenceOn(nth: number, subject: Subject): RevisionEvidence;
-  /** Whether the server may answer when it is asked about fewer subjects, and what was too much. */
-  readonly tooMuch: 'time' | 'size' | null;
+  /** What kept the server from an answer about the nth that it may have about fewer; or null. */
+  tooMuchOn(nth: number, subject: Subject): 'time' | 'size' | null;
   /** Nobody will ask for evidence again: the next look may have the room that this one took. */
   release(): void;
 }
@@ -148,12 +148,14 @@ async function look(how: Look): Promise<Seen> {
   for (const signal of signals) first.add(plans(signal));
   const answers = await askAll(first.all);
   const native = new Questions(how, firsts);
-  for (const [nth, { target, signals: own }] of how.subjects.entries()) {
-    for (const signal of own) {
-      const plan = plans(signal);
-      if (plan.native === null) continue;
-      const classic = answers.get(questionKey(plan))?.get(target.namespace);
-      if (isEmpty(classic, numbersOf(nth))) native.add(plan.native);
+  const nativeOf = (nth: number, { target }: Subject, plan: Plan): readonly Plan[] => {
+    if (plan.native === null) return [];
+    const classic = answers.get(questionKey(plan))?.get(target.namespace);
+    return isEmpty(classic, numbersOf(nth)) ? [plan.native] : [];
+  };
+  for (const [nth, subject] of how.subjects.entries()) {
+    for (const signal of subject.signals) {
+      for (const plan of nativeOf(nth, subject, plans(signal))) native.add(plan);
     }
   }
   const more =
@@ -171,19 +173,25 @@ async function look(how: Look): Promise<Seen> {
     const tables = new Set([...more.values()].flatMap((each) => [...each.values()]));
     for (const { rows: table } of tables) how.revisions.giveBack(table);
   };
-  const tooMuch = tooMuchOf(more, new Map([...first.all, ...native.all]));
-  return { atMs: how.atMs, evidenceOn: evidenceOf, tooMuch, release };
+  const tooMuchOn = (nth: number, subject: Subject): ReturnType<Seen['tooMuchOn']> => {
+    const own = subject.signals.map(plans);
+    const asked = [freshness, ...own, ...own.flatMap((plan) => nativeOf(nth, subject, plan))];
+    return tooMuchOf(asked, more, subject);
+  };
+  return { atMs: how.atMs, evidenceOn: evidenceOf, tooMuchOn, release };
 }
 
 /** A user's query is as large for one object as for many: asking about fewer is of no use to it. */
-function tooMuchOf(answers: Answers, questions: ReadonlyMap<string, Question>): Seen['tooMuch'] {
-  const reasons = [...questions].flatMap(([key, { canBeHalved }]) =>
-    canBeHalved
-      ? [...(answers.get(key)?.values() ?? [])].flatMap(({ answer }) =>
-          answer.ok || !isTooMuch(answer) ? [] : [answer.absence.reason],
-        )
-      : [],
-  );
+function tooMuchOf(
+  asked: readonly Plan[],
+  answers: Answers,
+  { target }: Subject,
+): ReturnType<Seen['tooMuchOn']> {
+  const reasons = asked.flatMap((plan) => {
+    const answer = answers.get(questionKey(plan))?.get(target.namespace)?.answer;
+    if (!plan.isBuiltIn || answer === undefined || answer.ok || !isTooMuch(answer)) return [];
+    return [answer.absence.reason];
+  });
   if (reasons.length === 0) return null;
   return reasons.includes('TimedOut') ? 'time' : 'size';
 }

@@ -1,6 +1,5 @@
 // Watches the canaries of the whole fleet: a few instant queries a poll for all of them together,
 // range queries for those in breach or at the end of a hold. It judges only to know when to look.
-import type { ResolvedSignal } from '../api/defaults.ts';
 import type { RevisionEvidence } from '../core/evidence.ts';
 import type { Problem } from '../core/model.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -8,7 +7,6 @@ import type { Log } from '../runtime/log.ts';
 import type { EvidencePort, InterestListener, MetricSource, ServerSettings } from './port.ts';
 import { ServerPoller } from './serverPoller.ts';
 import type { JudgedCanary } from './serverPoller.ts';
-import { chooseWindow, pollIntervalOf } from './windows.ts';
 
 export interface PollerOptions {
   readonly servers: ReadonlyMap<
@@ -42,7 +40,7 @@ export function createPoller(options: PollerOptions): Poller {
         settings,
         clock,
         log,
-        intervalMs: pollIntervalOf(settings.scrapeIntervalMs, pollIntervalMs),
+        pollIntervalMs,
         tell: (key, interest) => listener(key, interest),
       }),
     ]),
@@ -71,7 +69,10 @@ export function createPoller(options: PollerOptions): Poller {
     arrivedMs: (key) => places.get(key)?.arrivedMs(key) ?? null,
     judged: () => [...servers.values()].flatMap((server) => server.judged()),
     nowMs: (name) => serverOf(name)?.nowMs() ?? clock.nowMs(),
-    problemOf: (name, signals) => problemOf(name, signals, options),
+    problemOf: (name, signals) => {
+      const place = serverOf(name);
+      return place === undefined ? unknownServer(name, servers) : place.problemOf(signals);
+    },
     checkQueries: (key, name, signals) => {
       const place = serverOf(name);
       for (const server of servers.values()) if (server !== place) server.checks.forget(key);
@@ -88,25 +89,9 @@ export function createPoller(options: PollerOptions): Poller {
   };
 }
 
-function problemOf(
-  name: string | null,
-  signals: readonly ResolvedSignal[],
-  { servers, defaultServer }: PollerOptions,
-): Problem | null {
-  const server = servers.get(name ?? defaultServer);
-  if (server === undefined) {
-    const message =
-      `spec.prometheus.server: ${name} is not in the operator's configuration, ` +
-      `which has ${[...servers.keys()].join(', ')}.`;
-    return { reason: 'UnknownServer', message };
-  }
-  for (const signal of signals) {
-    // These have no hold that a scrape could be too slow for.
-    if (['availability', 'pqcHandshakeFailures', 'pqcFallback'].includes(signal.kind)) continue;
-    const choice = chooseWindow(signal, server.settings.scrapeIntervalMs);
-    if (choice.ok) continue;
-    const reason = choice.reason === 'WindowOutOfBounds' ? 'InvalidSpec' : choice.reason;
-    return { reason, message: `spec.signals[${signal.name}]: ${choice.message}` };
-  }
-  return null;
+function unknownServer(name: string | null, known: ReadonlyMap<string, unknown>): Problem {
+  const message =
+    `spec.prometheus.server: ${name} is not in the operator's configuration, ` +
+    `which has ${[...known.keys()].join(', ')}.`;
+  return { reason: 'UnknownServer', message };
 }

@@ -55,6 +55,8 @@ export interface ServerSettings {
   readonly url: string;
   /** S of evidence.md: the step of every range, and the least window is 2.5 of it. */
   readonly scrapeIntervalMs: number;
+  /** The configuration leaves it to be measured, which has not been possible yet. */
+  readonly scrapeIntervalIsAssumed?: boolean;
   /**
    * How far behind the server's clock every query asks, for samples that are still on their way.
    */

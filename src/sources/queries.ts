@@ -216,6 +216,21 @@ export function freshnessQuery(scope: Scope, to: Dialect): string {
 }
 
 /**
+ * How many samples the median counter of requests has in the range. Only counters that were there
+ * at its beginning and are at its end say how often they are scraped; the median, since pods that
+ * crash leave gaps.
+ */
+export function scrapesQuery(scope: Scope, to: Dialect, rangeMs: number): string {
+  const range = duration(rangeMs);
+  const metrics = [...new Set(to.profile.requests.map(({ metric }) => metric))];
+  const counts = metrics.map((metric) => {
+    const series = selector(metric, scope, to, trafficGrouping(to));
+    return `(count_over_time(${series}[${range}]) and ${series} and ${series} offset ${range})`;
+  });
+  return `quantile(0.5, ${counts.join(' or ')})`;
+}
+
+/**
  * A range that holds one sample of a series at least, and no older one: an instant selector would
  * look back for minutes and invent what is not there.
  */

@@ -30,8 +30,9 @@ const concurrency = 4;
 
 export class QueryChecks {
   readonly #declared = new Map<string, readonly Declared[]>();
-  /** Which objects have a query. */
-  readonly #askers = new Map<string, Set<string>>();
+  /** Which objects have a query by their spec, and which are judged by it. */
+  readonly #askers = new Askers();
+  readonly #judged = new Askers();
   readonly #tried = new Map<string, Tried>();
   #isStopped = false;
 
@@ -40,11 +41,8 @@ export class QueryChecks {
     const custom = signals.flatMap(({ name, query, absentIsZero }) =>
       query === null ? [] : [{ signal: name, query, absentIsZero }],
     );
-    this.forget(key);
-    if (custom.length > 0) this.#declared.set(key, custom);
-    for (const { query } of custom) {
-      this.#askers.set(query, (this.#askers.get(query) ?? new Set()).add(key));
-    }
+    this.#declared.set(key, custom);
+    this.#askers.set(key, custom);
     return custom.flatMap(({ signal, query, absentIsZero }) => {
       const outcome = this.#tried.get(query)?.outcome ?? null;
       if (outcome === null || outcome.kind === 'fine') return [];
@@ -55,17 +53,23 @@ export class QueryChecks {
   }
 
   forget(key: string): void {
-    for (const { query } of this.#declared.get(key) ?? []) {
-      const askers = this.#askers.get(query);
-      askers?.delete(key);
-      if (askers?.size === 0) this.#askers.delete(query);
-    }
+    this.#askers.set(key, []);
     this.#declared.delete(key);
+  }
+
+  /** Notes what an object is judged by, which an edit that is invalid does not change. */
+  judges(key: string, signals: readonly ResolvedSignal[]): void {
+    this.#judged.set(key, signals);
+  }
+
+  /** Every object that was checked and not forgotten, also without a query. */
+  keys(): Iterable<string> {
+    return this.#declared.keys();
   }
 
   /** More than one object has it. */
   isShared(query: string): boolean {
-    return (this.#askers.get(query)?.size ?? 0) > 1;
+    return new Set([...this.#askers.of(query), ...this.#judged.of(query)]).size > 1;
   }
 
   /** Ends `run` after the queries that are under way. */
@@ -112,6 +116,33 @@ export class QueryChecks {
     return outcome !== null && outcome.kind !== (known?.kind ?? 'fine');
   }
 }
+
+/** Which objects have which queries. */
+class Askers {
+  readonly #byQuery = new Map<string, Set<string>>();
+  readonly #byKey = new Map<string, readonly string[]>();
+
+  /** Instead of those that the object had; none leaves nothing of it. */
+  set(key: string, list: readonly { readonly query: string | null }[]): void {
+    for (const query of this.#byKey.get(key) ?? []) {
+      const keys = this.#byQuery.get(query);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#byQuery.delete(query);
+    }
+    const queries = list.flatMap(({ query }) => query ?? []);
+    if (queries.length === 0) this.#byKey.delete(key);
+    else this.#byKey.set(key, queries);
+    for (const query of queries) {
+      this.#byQuery.set(query, (this.#byQuery.get(query) ?? new Set()).add(key));
+    }
+  }
+
+  of(query: string): ReadonlySet<string> {
+    return this.#byQuery.get(query) ?? nobody;
+  }
+}
+
+const nobody: ReadonlySet<string> = new Set();
 
 function waitMs(outcome: Outcome | null, answer: MetricAnswer): number {
   if (outcome !== null) return outcome.kind === 'fine' ? Infinity : againMs;

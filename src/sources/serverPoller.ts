@@ -1,27 +1,31 @@
 // Decides when one metric server is asked about which canaries: the whole fleet once an interval
 // (fleetPoll.ts), and one canary at the very moment at which its hold can be complete.
 import type { ResolvedSignal } from '../api/defaults.ts';
-import type { EvidenceTarget, RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
+import type { EvidenceTarget, RevisionEvidence } from '../core/evidence.ts';
 import { judgeSignals } from '../core/judgement.ts';
 import type { SignalJudgement } from '../core/judgement.ts';
+import type { Problem } from '../core/model.ts';
 import type { Cancel, Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { inSlices } from '../runtime/slices.ts';
 import { FleetPoll } from './fleetPoll.ts';
+import { lookHalving } from './halving.ts';
 import { isDue, lookAtFleet, lookAtSome, lookBack } from './look.ts';
 import type { Seen } from './look.ts';
 import type { Server } from './questions.ts';
 import type { InterestListener, MetricAnswer } from './port.ts';
 import { QueryChecks } from './queryChecks.ts';
+import { Scrapes } from './scrapes.ts';
 import * as watching from './watched.ts';
 import { newlyWatched } from './watched.ts';
 import type { Watched } from './watched.ts';
-import { gridCeil, gridFloor } from './windows.ts';
+import { gridFloor, pollIntervalOf } from './windows.ts';
 
 export interface ServerPollerOptions extends Omit<Server, 'isShared'> {
   readonly clock: Clock;
   readonly log: Log;
-  readonly intervalMs: number;
+  /** Null: max(5 s, the server's scrape interval). */
+  readonly pollIntervalMs: number | null;
   readonly tell: InterestListener;
 }
 
@@ -36,15 +40,14 @@ export interface JudgedCanary {
 const gatherMs = 20;
 /** So many canaries at most are named in one query. */
 const togetherAtMost = 50;
-/** A hold's last point may still be on its way. */
-const missingPointMs = 1_000;
 /** Moments this close together are one. */
 const sameMs = 2;
 
 export class ServerPoller {
   /** The queries of users, tried when they are new. */
   readonly checks = new QueryChecks();
-  readonly #options: ServerPollerOptions & Server;
+  readonly #options: ServerPollerOptions;
+  readonly #scrapes: Scrapes;
   /** Those with queries of users apart: however slow these are, nobody else waits for them. */
   readonly #polls: readonly FleetPoll[];
   readonly #watched = new Map<string, Watched>();
@@ -60,9 +63,10 @@ export class ServerPoller {
   #clockKnown = false;
 
   constructor(options: ServerPollerOptions) {
-    const server = { ...options, isShared: (query: string) => this.checks.isShared(query) };
-    this.#options = server;
-    this.#polls = [false, true].map((hasUserQueries) => this.#pollOf(server, hasUserQueries));
+    this.#options = options;
+    const onNews = (): void => this.#heedScrapes();
+    this.#scrapes = new Scrapes({ ...options, keys: () => this.#keys(), onNews });
+    this.#polls = [false, true].map((hasUserQueries) => this.#pollOf(hasUserQueries));
   }
 
   watch(target: EvidenceTarget, all: readonly ResolvedSignal[]): void {
@@ -82,6 +86,7 @@ export class ServerPoller {
     this.forget(target.key);
     const watched = newlyWatched(target, signals);
     this.#watched.set(target.key, watched);
+    this.checks.judges(target.key, signals);
     this.#lookSoon(watched);
   }
 
@@ -90,6 +95,7 @@ export class ServerPoller {
     watched?.cancel();
     if (watched !== undefined) this.#due.delete(watched);
     this.#watched.delete(key);
+    this.checks.judges(key, []);
     this.#changed();
   }
 
@@ -113,6 +119,11 @@ export class ServerPoller {
     return this.#options.source.nowMs();
   }
 
+  /** Why the signals can't be judged at the server's scrape interval; null when they can. */
+  problemOf(signals: readonly ResolvedSignal[]): Problem | null {
+    return this.#scrapes.problemOf(signals);
+  }
+
   start(): void {
     this.#running = true;
     for (const poll of this.#polls) poll.start();
@@ -126,6 +137,24 @@ export class ServerPoller {
     this.#cancelGather?.();
     for (const { cancel } of this.#watched.values()) cancel();
     await Promise.all([...this.#polls.map((poll) => poll.stop()), ...this.#underWay]);
+  }
+
+  /** As it is known by now. */
+  get #server(): Server {
+    const { source } = this.#options;
+    const { settings } = this.#scrapes;
+    return { source, settings, isShared: (query) => this.checks.isShared(query) };
+  }
+
+  /** What is asked follows the scrape interval, and whether a hold is long enough. */
+  #heedScrapes(): void {
+    this.#changed();
+    for (const key of this.#keys()) this.#options.tell(key, { urgent: false });
+  }
+
+  /** Of all objects of the server, with a canary or without. */
+  #keys(): ReadonlySet<string> {
+    return new Set([...this.checks.keys(), ...this.#watched.keys()]);
   }
 
   #shared(all: readonly ResolvedSignal[]): readonly ResolvedSignal[] {
@@ -145,21 +174,21 @@ export class ServerPoller {
     void work.finally(() => this.#underWay.delete(work));
   }
 
-  #pollOf(server: Server & ServerPollerOptions, hasUserQueries: boolean): FleetPoll {
-    const { clock, log, intervalMs } = server;
+  #pollOf(hasUserQueries: boolean): FleetPoll {
+    const { clock, log, pollIntervalMs } = this.#options;
     const all = (): Watched[] => [...this.#watched.values()];
     return new FleetPoll({
-      server,
+      server: () => this.#server,
       clock,
       log,
-      intervalMs,
+      intervalMs: () => pollIntervalOf(this.#scrapes.settings.scrapeIntervalMs, pollIntervalMs),
       hasUserQueries,
       subjects: () => all().filter((one) => watching.hasUserQuery(one) === hasUserQueries),
       lookTime: () => this.#lookTime(),
       judge: (subjects, seen) => this.#judge(subjects, seen),
       isRead: (look) => all().some(({ seen }) => seen?.by === look),
       // The other one takes as long as the queries that are tried.
-      afterwards: hasUserQueries ? () => undefined : () => this.#tryQueries(),
+      afterwards: hasUserQueries ? () => undefined : () => this.#askBeside(),
     });
   }
 
@@ -167,8 +196,9 @@ export class ServerPoller {
     for (const poll of this.#polls) poll.changed();
   }
 
-  /** Beside the polls, which wait for no query of a user's. */
-  #tryQueries(): void {
+  /** Beside the polls, which wait for no query of a user's, nor to know of the scrapes. */
+  #askBeside(): void {
+    this.#track(this.#scrapes.measure());
     if (this.#isTrying) return;
     this.#isTrying = true;
     this.#track(
@@ -190,12 +220,12 @@ export class ServerPoller {
   async #judge(subjects: readonly Watched[], by: Seen): Promise<void> {
     const closer: Watched[] = [];
     await inSlices(subjects, (watched, nth) => {
-      const newest = by.evidenceOn(nth, watched);
+      const newest = this.#evidenceOn(watched, { by, nth });
       const judgements = judgeSignals(watched.signals, newest, null);
       const wanted = watching.wantedHistory(watched, judgements);
       if (wanted.length === 0 && !isDue(watched, by.atMs)) {
         this.#store(watched, { by, nth }, newest, judgements);
-      } else if (!isOlder(by, watched)) {
+      } else if (!this.#isOlder(by, watched)) {
         watched.wanted = wanted;
         closer.push(watched);
       }
@@ -210,49 +240,37 @@ export class ServerPoller {
       `${isDue(watched, atMs)} ${watching.hasUserQuery(watched)}`;
     const lookAt = async (group: readonly Watched[]): Promise<void> => {
       for (let i = 0; i < group.length; i += togetherAtMost) {
-        await this.#lookBackAt(group.slice(i, i + togetherAtMost), atMs, new Set());
+        await this.#lookBackAt(group.slice(i, i + togetherAtMost), atMs);
       }
     };
     const groups = [...Map.groupBy(subjects, kindOf).values()];
     await Promise.all(groups.map(lookAt));
   }
 
-  /**
-   * Fewer at a time where the server can't answer about all; false when it takes too long, also
-   * about another one than the first.
-   */
-  async #lookBackAt(
-    subjects: readonly Watched[],
-    atMs: number,
-    answered: Set<Watched>,
-  ): Promise<boolean> {
-    const wanted = subjects.map((one) => (isDue(one, atMs) ? watching.namesOf(one) : one.wanted));
-    const by = await lookBack(this.#options, subjects, atMs, wanted);
-    if (by.tooMuch !== null && subjects.length > 1) {
-      const middle = Math.ceil(subjects.length / 2);
-      const first = await this.#lookBackAt(subjects.slice(0, middle), atMs, answered);
-      if (first || middle === 1) {
-        const second = await this.#lookBackAt(subjects.slice(middle), atMs, answered);
-        return second || (first && middle === 1);
-      }
-    }
-    for (const [nth, watched] of subjects.entries()) {
-      if (answered.has(watched)) continue;
-      const evidence = by.evidenceOn(nth, watched);
-      this.#store(watched, { by, nth }, evidence, judgeSignals(watched.signals, evidence, null));
-      answered.add(watched);
-    }
-    return by.tooMuch !== 'time';
+  /** Fewer at a time where the server can't answer about all. */
+  async #lookBackAt(subjects: readonly Watched[], atMs: number): Promise<void> {
+    const wantedOf = (one: Watched): readonly string[] =>
+      isDue(one, atMs) ? watching.namesOf(one) : one.wanted;
+    await lookHalving(subjects, {
+      look: (some) => lookBack(this.#server, some, atMs, some.map(wantedOf)),
+      take: (watched, by, nth) => {
+        const evidence = this.#evidenceOn(watched, { by, nth });
+        this.#store(watched, { by, nth }, evidence, judgeSignals(watched.signals, evidence, null));
+      },
+    });
   }
 
   /** All queries of one look share one time: the newest that every sample has reached. */
   async #lookTime(): Promise<number> {
-    const { source, settings } = this.#options;
+    const { source } = this.#options;
     if (!this.#clockKnown) {
       // Any answer tells the server's time; without one the look itself will say what is wrong.
       this.#clockKnown = (await this.#askTime()).ok;
+      // A window that no scrape falls into would be an absence.
+      if (this.#clockKnown) await this.#scrapes.measure();
     }
-    return gridFloor(source.nowMs() - settings.lagMs, settings.scrapeIntervalMs);
+    const { lagMs, scrapeIntervalMs } = this.#scrapes.settings;
+    return gridFloor(source.nowMs() - lagMs, scrapeIntervalMs);
   }
 
   #askTime(): Promise<MetricAnswer> {
@@ -296,7 +314,23 @@ export class ServerPoller {
   /** The first look at canaries of which nothing is known. */
   async #lookFirst(subjects: readonly Watched[]): Promise<void> {
     const look = subjects.length > togetherAtMost ? lookAtFleet : lookAtSome;
-    await this.#judge(subjects, await look(this.#options, subjects, await this.#lookTime()));
+    const atMs = await this.#lookTime();
+    await this.#judge(subjects, await look(this.#server, subjects, atMs));
+  }
+
+  /** What a look says; a clock that was wrong does not say since when something is absent. */
+  #evidenceOn(watched: Watched, { by, nth }: NonNullable<Watched['seen']>): RevisionEvidence {
+    if (this.#isAhead(watched)) watched.absentSinceMs = {};
+    return by.evidenceOn(nth, watched);
+  }
+
+  /** It was looked at by a clock that was set back since then. */
+  #isAhead({ seen }: Watched): boolean {
+    return seen !== null && seen.by.atMs > this.#options.source.nowMs();
+  }
+
+  #isOlder(look: Seen, watched: Watched): boolean {
+    return look.atMs < (watched.seen?.by.atMs ?? 0) && !this.#isAhead(watched);
   }
 
   #store(
@@ -308,15 +342,16 @@ export class ServerPoller {
     const { target } = watched;
     // Forgotten or replaced meanwhile, or a later look was faster.
     if (this.#watched.get(target.key) !== watched) return;
-    if (isOlder(seen.by, watched)) return;
+    if (this.#isOlder(seen.by, watched)) return;
     // At the same time one look may have read more than another one.
-    if (watched.seen?.by.atMs === seen.by.atMs && losesHistory(watched.history, evidence)) return;
+    const isAgain = watched.seen?.by.atMs === seen.by.atMs;
+    if (isAgain && watching.losesHistory(watched.history, evidence)) return;
     watched.seen = seen;
     watched.absentSinceMs = watching.absencesIn(evidence);
     watched.arrivedMs = this.#options.clock.nowMs();
     watched.suspects = watching.suspectsOf(judgements);
     watched.wanted = watching.wantedHistory(watched, judgements);
-    watched.history = Object.values(evidence.signals).some(hasHistory) ? evidence : null;
+    watched.history = watching.hasHistory(evidence) ? evidence : null;
     watched.verdictsMs = watching.verdictsIn(watched, judgements);
     watched.isLate = watching.isLate(judgements);
     this.#arm(watched);
@@ -334,8 +369,9 @@ export class ServerPoller {
 
   /** Sets the timer of the next moment at which a hold of this canary can be complete. */
   #arm(watched: Watched): void {
-    const { clock } = this.#options;
-    const waitMs = this.#running ? this.#waitMs(watched) : null;
+    const { clock, source } = this.#options;
+    const { settings } = this.#scrapes;
+    const waitMs = this.#running ? watching.waitMs(watched, settings, source.nowMs()) : null;
     const dueMs = waitMs === null ? null : clock.monotonicMs() + waitMs;
     // A timer that stands is left alone, as it is at nearly every poll.
     if (dueMs === watched.dueMs || Math.abs((dueMs ?? 0) - (watched.dueMs ?? 0)) < sameMs) return;
@@ -347,34 +383,4 @@ export class ServerPoller {
       this.#lookSoon(watched);
     });
   }
-
-  #waitMs(watched: Watched): number | null {
-    const { settings, source } = this.#options;
-    const { seen, isLate } = watched;
-    if (seen === null) return null;
-    const stepMs = settings.scrapeIntervalMs;
-    const nowMs = source.nowMs();
-    const waits = watching.momentsOf(watched).flatMap((ms) => {
-      const momentMs = gridCeil(ms, stepMs);
-      if (momentMs > seen.by.atMs) return [momentMs + settings.lagMs - nowMs];
-      const isOver = nowMs > momentMs + settings.lagMs + stepMs;
-      return isLate && !isOver ? [missingPointMs] : [];
-    });
-    return waits.length === 0 ? null : Math.max(0, Math.min(...waits));
-  }
-}
-
-function isOlder(look: Seen, { seen }: Watched): boolean {
-  return look.atMs < (seen?.by.atMs ?? 0);
-}
-
-function losesHistory(before: RevisionEvidence | null, next: RevisionEvidence): boolean {
-  return Object.entries(before?.signals ?? {}).some(([name, evidence]) => {
-    const now = next.signals[name];
-    return hasHistory(evidence) && now?.state === 'known' && now.history === null;
-  });
-}
-
-function hasHistory(evidence: SignalEvidence): boolean {
-  return evidence.state === 'known' && evidence.history !== null;
 }

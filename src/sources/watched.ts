@@ -1,12 +1,14 @@
 // One canary that is watched at a metric server, and what its evidence says of when to look next.
 // Pure: the timers are serverPoller.ts's.
 import type { ResolvedSignal } from '../api/defaults.ts';
-import type { EvidenceTarget, RevisionEvidence } from '../core/evidence.ts';
+import type { EvidenceTarget, RevisionEvidence, SignalEvidence } from '../core/evidence.ts';
 import { judgeSignals } from '../core/judgement.ts';
 import type { SignalJudgement } from '../core/judgement.ts';
 import type { Cancel } from '../runtime/clock.ts';
 import type { Seen } from './look.ts';
+import type { ServerSettings } from './port.ts';
 import type { Subject } from './questions.ts';
+import { gridCeil } from './windows.ts';
 
 /** One canary that is watched. Replaced, not changed, when its attempt or its signals change. */
 export interface Watched extends Subject {
@@ -34,6 +36,8 @@ export interface Watched extends Subject {
   dueMs: number | null;
 }
 
+/** A hold's last point may still be on its way. */
+const missingPointMs = 1_000;
 const nothing: readonly string[] = [];
 const never: Watched['absentSinceMs'] = {};
 
@@ -180,9 +184,42 @@ export function isLate(judgements: readonly SignalJudgement[]): boolean {
 }
 
 /** Server times at which to look, whatever a poll sees: the end of the step's hold as well. */
-export function momentsOf({ target, verdictsMs }: Watched): readonly number[] {
+function momentsOf({ target, verdictsMs }: Watched): readonly number[] {
   const { stepStartMs, stepHoldSeconds } = target;
   return stepStartMs === null ? verdictsMs : [stepStartMs + stepHoldSeconds * 1000, ...verdictsMs];
+}
+
+/** How long until the next of them is to be looked at; null when there is none. */
+export function waitMs(
+  watched: Watched,
+  { scrapeIntervalMs, lagMs }: ServerSettings,
+  nowMs: number,
+): number | null {
+  const { seen, isLate: isWaitedFor } = watched;
+  if (seen === null) return null;
+  const waits = momentsOf(watched).flatMap((ms) => {
+    const momentMs = gridCeil(ms, scrapeIntervalMs);
+    if (momentMs > seen.by.atMs) return [momentMs + lagMs - nowMs];
+    const isOver = nowMs > momentMs + lagMs + scrapeIntervalMs;
+    return isWaitedFor && !isOver ? [missingPointMs] : [];
+  });
+  return waits.length === 0 ? null : Math.max(0, Math.min(...waits));
+}
+
+/** The next evidence says of the newest points alone what was known of a whole hold. */
+export function losesHistory(before: RevisionEvidence | null, next: RevisionEvidence): boolean {
+  return Object.entries(before?.signals ?? {}).some(([name, evidence]) => {
+    const now = next.signals[name];
+    return isOfRange(evidence) && now?.state === 'known' && now.history === null;
+  });
+}
+
+export function hasHistory({ signals }: RevisionEvidence): boolean {
+  return Object.values(signals).some(isOfRange);
+}
+
+function isOfRange(evidence: SignalEvidence): boolean {
+  return evidence.state === 'known' && evidence.history !== null;
 }
 
 /** What a pass would see differently; values alone are no reason for one. */

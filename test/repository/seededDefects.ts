@@ -26,7 +26,7 @@ export const seededDefects: readonly SeededDefect[] = [
   {
     defect: 'A hold is not read from history: a breach is looked at like any other point.',
     file: 'src/sources/watched.ts',
-    text: "if (level === 'Breach' || breach.state === 'suspect') return true;",
+    text: "if (level === 'Breach' || breach.state === 'suspect' || mayBreach) return true;",
     replacement: "if (level === 'Breach') return false;",
     testFile: 'test/sources/poller.test.ts',
     title: 'tells of a held breach at its very moment, urgently',

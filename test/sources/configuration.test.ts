@@ -21,6 +21,7 @@ describe('the configuration', () => {
           name: 'main',
           url: 'http://prometheus:9090',
           scrapeIntervalMs: 15_000,
+          scrapeIntervalIsAssumed: true,
           lagMs: 1_000,
           timeoutMs: 5_000,
           auth: null,
@@ -33,6 +34,7 @@ describe('the configuration', () => {
       ],
       defaultServer: 'main',
       pollIntervalMs: null,
+      namespaces: null,
     });
   });
 
@@ -41,7 +43,13 @@ describe('the configuration', () => {
       '    scrapeInterval: 30s\n    lag: 30s\n    matchers: {cluster: a}\npollInterval: 10s\n';
     const { servers, pollIntervalMs } = parseConfiguration(one + more, 'x0tta.yaml');
     expect(servers[0]).to.deep.include({ scrapeIntervalMs: 30_000, matchers: { cluster: 'a' } });
+    expect(servers[0]).to.include({ scrapeIntervalIsAssumed: false });
     expect(pollIntervalMs).to.equal(10_000);
+  });
+
+  it('keeps the namespaces that it lists', () => {
+    const { namespaces } = parseConfiguration(`${one}namespaces: [mesh, shop]\n`, 'x0tta.yaml');
+    expect(namespaces).to.deep.equal(['mesh', 'shop']);
   });
 
   const wrong: readonly (readonly [string, string, RegExp])[] = [
@@ -108,6 +116,21 @@ describe('the configuration', () => {
       'two servers and no default',
       `${one}  - {name: second, url: 'http://b'}\n`,
       /defaultServer is needed: one of main, second/,
+    ],
+    [
+      'a list of no namespaces',
+      `${one}namespaces: []\n`,
+      /^x0tta\.yaml:4:13: namespaces: needs at least one namespace$/,
+    ],
+    [
+      'a namespace that can be none',
+      `${one}namespaces: [mesh, '*']\n`,
+      /^x0tta\.yaml:4:20: namespaces\.1: is not a DNS label$/,
+    ],
+    [
+      'a namespace twice',
+      `${one}namespaces: [mesh, shop, mesh]\n`,
+      /^x0tta\.yaml:4:26: namespaces\.2: mesh is in the list already$/,
     ],
   ];
   for (const [what, text, message] of wrong) {

@@ -28,6 +28,8 @@ export class FakeSource implements MetricSource {
   mostInRange = Infinity;
   /** Nor one about this ReplicaSet, named likewise. */
   slowInRange = '';
+  /** How often requests were scraped in five minutes; null: nobody exports a counter of them. */
+  scrapes: number | null = null;
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
@@ -64,6 +66,11 @@ export class FakeSource implements MetricSource {
     const refusal = this.refusals.get(query);
     if (refusal !== undefined) return refusal;
     if (this.down) return { ok: false, absence: absence('unreachable', 'Refused', 'it is down') };
+    if (query.startsWith('quantile(0.5, (count_over_time(')) {
+      if (this.scrapes === null) return { ok: true, rowCount: 0 };
+      take({ labels: {}, samples: [[times[0] ?? NaN, this.scrapes]] });
+      return { ok: true, rowCount: 1 };
+    }
     const fixed = this.rows.get(query)?.map(({ labels, samples: [first] }) => ({
       labels,
       samples: times.map((timeMs) => [timeMs, first?.[1] ?? NaN] as const),

@@ -15,6 +15,7 @@ import {
   quote,
   replicaSetOfPod,
   requestsQuery,
+  scrapesQuery,
 } from '../../src/sources/queries.ts';
 import type { Dialect } from '../../src/sources/queries.ts';
 
@@ -130,6 +131,7 @@ describe('a query', () => {
     ['handshakes', handshakesQuery(scope, to(matchers), 60_000), 4],
     ['fallback', fallbackQuery(scope, to(matchers)), 7],
     ['freshness', freshnessQuery(scope, to(matchers)), 3],
+    ['scrapes', scrapesQuery(scope, to(matchers), 300_000), 3],
   ];
   for (const [what, query, selectors] of all) {
     it(`carries the server's matchers in every selector (${what})`, () => {
@@ -147,6 +149,24 @@ describe('a query', () => {
     expect(byCode).to.include('code!=""');
     expect(byStatus).to.include('code=""');
     expect(requestsQuery(scope, to(), 60_000)).to.match(/\(namespace, x0tta_rs, status\)/);
+  });
+
+  it('measures scrapes by every counter that was there all the time', () => {
+    const { x0tta } = PROFILES;
+    const own = 'x0tta6bl4_requests_total{namespace="mesh"}';
+    const other = 'http_requests_total{namespace="mesh"}';
+    const counts = [own, other].map(
+      (series) => `(count_over_time(${series}[300s]) and ${series} and ${series} offset 300s)`,
+    );
+    const dialect = { ...to(), profile: x0tta };
+    const query = scrapesQuery(scope, dialect, 300_000);
+    expect(query).to.equal(`quantile(0.5, ${counts.join(' or ')})`);
+  });
+
+  it('measures scrapes by services where a profile names those', () => {
+    const dialect = { ...to(), profile: PROFILES.traefik };
+    const query = scrapesQuery(scope, dialect, 300_000);
+    expect(selectorsOf(query)[0]).to.match(/^service=~"\(\?:mesh\)-/);
   });
 
   it('is the same text whatever the order of its targets', () => {

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { resolvePolicy } from '../../src/api/defaults.ts';
 import type { ResolvedSignal } from '../../src/api/defaults.ts';
+import { declareQueries } from '../../src/reconcile/observe.ts';
 import { createPoller } from '../../src/sources/poller.ts';
 import type { Poller } from '../../src/sources/poller.ts';
 import { absence } from '../../src/sources/port.ts';
@@ -213,6 +214,40 @@ describe('queries of users', () => {
     poller.release('mesh/other');
     await clock.advance(10 * pollMs);
     expect(told.filter(({ urgent }) => urgent)).to.not.deep.equal([]);
+  });
+
+  it('of objects without a pass yet count as well, once they are declared', async () => {
+    source.rows.set('everywhere', [{ labels: {}, samples: [[0, 100]] }]);
+    const rollback = { above: '3', for: '10s' };
+    const queue = { name: 'queue', unit: 'count', query: 'everywhere', rollback } as const;
+    const objectOf = (name: string) => ({
+      metadata: { namespace: 'mesh', name, uid: name, resourceVersion: '1', generation: 1 },
+      spec: specWith({ signals: [queue] }),
+    });
+    declareQueries(['shop', 'other'].map(objectOf), poller);
+    const signals = signalsWith('everywhere', '10s');
+    const attempt = { attemptStartMs: clock.nowMs() - 600_000 };
+    poller.watch({ ...evidenceTarget, ...attempt }, signals);
+    await clock.advance(4 * pollMs);
+    expect(told.filter(({ urgent }) => urgent)).to.deep.equal([]);
+  });
+
+  it('that an object with an invalid spec shares have no row without a name', async () => {
+    source.rows.set('everywhere', [{ labels: {}, samples: [[0, 100]] }]);
+    const signals = signalsWith('everywhere', '10s');
+    const attempt = { attemptStartMs: clock.nowMs() - 600_000 };
+    poller.checkQueries('mesh/shop', null, signals);
+    // It is judged by its last valid spec.
+    poller.checkQueries('mesh/other', null, []);
+    const other = { key: 'mesh/other', canaryReplicaSet: 'other-b' };
+    poller.watch({ ...evidenceTarget, ...attempt, ...other }, signals);
+    poller.watch({ ...evidenceTarget, ...attempt }, signals);
+    await clock.advance(4 * pollMs);
+    expect(told.filter(({ urgent }) => urgent)).to.deep.equal([]);
+    poller.forget('mesh/other');
+    await clock.advance(4 * pollMs);
+    const urgent = told.filter((one) => one.urgent).map(({ key }) => key);
+    expect(new Set(urgent)).to.deep.equal(new Set(['mesh/shop']));
   });
 
   it('forgets the queries of an object that is gone', async () => {
