@@ -21,7 +21,7 @@ export const stepWasEdited = duringRollout((s, { canary, step }) => {
       `${stepName(runningStep(s.policy, next), s)} ${begins ? 'begins' : 'goes on'}.`,
     commands: [
       write(canary, {
-        ...(begins ? stepBegins(s.policy, next, s.obs.nowMs) : { step: next }),
+        ...(begins ? stepBegins(s.policy, next) : { step: next }),
         approvedStep: Math.min(approvedStep, next - 1),
       }),
     ],

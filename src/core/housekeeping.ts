@@ -79,11 +79,10 @@ function noteMissingPods(s: Situation): Command[] {
 function deadlineNote(s: Situation, canary: RevisionView): Partial<RevisionRecord> {
   const { podsMissingSinceMs, stepStartMs } = canary.record;
   if (s.step === null || stepStartMs !== null || !s.obs.stepsAreKnown) return {};
-  const needed = podsForStep(s, s.step.weight);
-  if (podsMissingSinceMs === null) {
-    return lacksPods(canary, needed) ? { podsMissingSinceMs: s.obs.nowMs } : {};
-  }
-  return canary.available >= needed ? { podsMissingSinceMs: null } : {};
+  const lacks = lacksPods(canary, podsForStep(s, s.step.weight));
+  return lacks === (podsMissingSinceMs !== null)
+    ? {}
+    : { podsMissingSinceMs: lacks ? s.obs.nowMs : null };
 }
 
 function downNote(s: Situation, { record, available }: RevisionView): Partial<RevisionRecord> {

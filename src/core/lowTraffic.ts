@@ -5,7 +5,7 @@ import type { LatencyPoint, RawPoints, RequestPoint } from './evidence.ts';
 import { judgePoints } from './signals.ts';
 import type { JudgedPoint } from './signals.ts';
 
-/** With a larger share of such points within `for`, twice the window is tried. */
+/** With a larger share of such points, in a hold or in the whole range, two windows are tried. */
 const mostTooFew = 0.2;
 
 export interface Grid {
@@ -16,25 +16,28 @@ export interface Grid {
   readonly nowMs: number;
 }
 
-/** The points of a range with their levels, each over its window, or over two where that is few. */
+/** The points of a range with their levels; one with too few requests over two windows. */
 export function judgeHistory(
   signal: ResolvedSignal,
   raw: RawPoints,
   grid: Grid,
 ): readonly JudgedPoint[] {
   const points = judgePoints(signal, raw, grid.windowSeconds);
-  if (!hasTooFew(points, grid.nowMs - signal.forSeconds * 1000)) return points;
+  const ofHold = points.filter(({ timeMs }) => timeMs >= grid.nowMs - signal.forSeconds * 1000);
+  if (!areOftenTooFew(ofHold) && !areOftenTooFew(points)) return points;
   const wider = pooled(raw, grid);
   if (wider === null) return points;
   const judged = judgePoints(signal, wider, 2 * grid.windowSeconds);
   const byTime = new Map(judged.map((point) => [point.timeMs, point]));
-  return points.map((point) => byTime.get(point.timeMs) ?? point);
+  return points.map((point) => (hasTooFew(point) ? (byTime.get(point.timeMs) ?? point) : point));
 }
 
-function hasTooFew(points: readonly JudgedPoint[], firstMs: number): boolean {
-  const within = points.filter(({ timeMs }) => timeMs >= firstMs);
-  const tooFew = within.filter(({ absence }) => absence?.reason === 'TooFewRequests');
-  return tooFew.length > mostTooFew * within.length;
+function hasTooFew({ absence }: JudgedPoint): boolean {
+  return absence?.reason === 'TooFewRequests';
+}
+
+function areOftenTooFew(points: readonly JudgedPoint[]): boolean {
+  return points.filter(hasTooFew).length > mostTooFew * points.length;
 }
 
 /**

@@ -100,7 +100,7 @@ export const actionWasAccepted: Check = (s) => {
 function lastStep(s: Situation, { record }: RevisionView): Partial<RevisionRecord> | null {
   const step = s.policy.steps.length + 1;
   if (record.step >= step) return null;
-  return stepBegins(s.policy, step, s.obs.nowMs);
+  return stepBegins(s.policy, step);
 }
 
 function approval({ record }: RevisionView, step: number): Partial<RevisionRecord> | null {
@@ -109,7 +109,7 @@ function approval({ record }: RevisionView, step: number): Partial<RevisionRecor
 
 /** The time of the pause does not count against the deadline of a step that waits for pods. */
 function resume(s: Situation): readonly Command[] {
-  const waits = s.canaryActive && s.canary?.record.stepStartMs === null ? s.canary : null;
+  const waits = s.canaryActive && s.canary?.record.podsMissingSinceMs ? s.canary : null;
   const paused = s.obs.revisions.filter(({ record }) => record.pausedBy !== null);
   return [
     ...(waits === null ? [] : [write(waits, { podsMissingSinceMs: s.obs.nowMs })]),

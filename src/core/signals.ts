@@ -127,13 +127,14 @@ function judgeLatency(
   const last = point.buckets.at(-1);
   const total = last?.perSecond ?? 0;
   if (!Number.isFinite(total)) return unknown(point.timeMs, notFinite(total), null);
-  const requests = total * windowSeconds;
-  if (requests < leastRequestsPerPoint) return unknown(point.timeMs, tooFew(requests), total);
   const finite = point.buckets.filter((bucket) => Number.isFinite(bucket.le));
   const top = finite.at(-1)?.le ?? 0;
+  // However many requests there are: what says so now and then changes the phase each time.
   if (signal.rollback !== null && signal.rollback > top) {
     return unknown(point.timeMs, aboveTopBucket(signal, top), total);
   }
+  const requests = total * windowSeconds;
+  if (requests < leastRequestsPerPoint) return unknown(point.timeMs, tooFew(requests), total);
   const shareOver = (le: number): number =>
     1 - (finite.find((bucket) => bucket.le === le)?.perSecond ?? 0) / total;
   const beyond: Beyond = (limit, side) => {

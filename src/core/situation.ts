@@ -140,9 +140,9 @@ export function runningStep(policy: Policy, number: number): RunningStep {
 }
 
 /** What is written down when a step begins, before anything of it is done. */
-export function stepBegins(policy: Policy, step: number, nowMs: TimeMs): Partial<RevisionRecord> {
+export function stepBegins(policy: Policy, step: number): Partial<RevisionRecord> {
   const decidedWeight = runningStep(policy, step).weight;
-  return { step, decidedWeight, podsMissingSinceMs: nowMs, stepStartMs: null };
+  return { step, decidedWeight, podsMissingSinceMs: null, stepStartMs: null };
 }
 
 /** A promotion; what its steps waited for is over. */

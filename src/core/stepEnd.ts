@@ -174,7 +174,7 @@ export const stepPasses: Check = duringRollout((s, { canary, stable, step }) => 
     phase: 'Progressing',
     reason: 'StepStarted',
     message: `${stepName(step, s)} has passed.`,
-    commands: [write(canary, stepBegins(s.policy, step.number + 1, s.obs.nowMs))],
+    commands: [write(canary, stepBegins(s.policy, step.number + 1))],
   };
 });
 

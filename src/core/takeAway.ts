@@ -87,7 +87,7 @@ export function beginAttempt(s: Situation, last: number): Partial<RevisionView['
     attempt: last + 1,
     attemptBegunMs: s.obs.nowMs,
     attemptStartMs: null,
-    ...stepBegins(s.policy, 1, s.obs.nowMs),
+    ...stepBegins(s.policy, 1),
     stepWeight: null,
     rejected: false,
     incident: null,

@@ -32,6 +32,10 @@ export function trafficTarget({ metadata, spec }: X0ttaDeployment): TrafficTarge
   };
 }
 
+function keyOf({ namespace, name }: X0ttaDeployment['metadata']): string {
+  return `${namespace}/${name}`;
+}
+
 /**
  * Tells which queries of users the objects have, before any of them is judged: a row that names
  * nobody is nobody's as soon as two have its query.
@@ -43,8 +47,7 @@ export function declareQueries(
   for (const { metadata, spec } of objects) {
     const policy = resolvePolicy(spec);
     if (policy.kind === 'invalid') continue;
-    const key = `${metadata.namespace}/${metadata.name}`;
-    evidence.checkQueries(key, spec.prometheus?.server ?? null, policy.policy.signals);
+    evidence.checkQueries(keyOf(metadata), spec.prometheus?.server ?? null, policy.policy.signals);
   }
 }
 
@@ -57,7 +60,7 @@ export async function observe(
   const { cache, traffic, evidence, clock } = ports;
   const { metadata, spec } = object;
   const server = spec.prometheus?.server ?? null;
-  const key = `${metadata.namespace}/${metadata.name}`;
+  const key = keyOf(metadata);
   const nowMs = clock.nowMs();
   const policy = resolvePolicy(spec);
   const replicaSets = cache

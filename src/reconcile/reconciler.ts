@@ -168,7 +168,8 @@ function resultOf(
     return { result: 'failed', lookAgainMs: null, urgent };
   }
   if (conflict || written === 'conflict') {
-    const lookAgainMs = urgent ? conflictMs : conflictMs * 2 ** memory.conflicts++;
+    const isAtOnce = urgent && (conflict || carried > 0);
+    const lookAgainMs = isAtOnce ? conflictMs : conflictMs * 2 ** memory.conflicts++;
     return { result: 'conflict', lookAgainMs: Math.min(lookAgainMs, longestConflictMs), urgent };
   }
   memory.conflicts = 0;

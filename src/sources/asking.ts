@@ -49,9 +49,24 @@ export async function askAll(questions: ReadonlyMap<string, Question>): Promise<
 }
 
 /**
- * False when the server did not answer in time: then the other half is not asked either, unless it
- * was one namespace alone that took too long.
+ * Asks about one half of what was too much, and then about the other: not where the server took too
+ * long (an answer of false) about more than one, save when it is sure to go on. Null where it did
+ * not go on; else whether the server answers in time, which one alone does not decide.
  */
+export async function askHalves<T>(
+  all: readonly T[],
+  ask: (half: readonly T[]) => Promise<boolean>,
+  goesOn: boolean,
+): Promise<boolean | null> {
+  const middle = Math.ceil(all.length / 2);
+  const first = await ask(all.slice(0, middle));
+  if (!first && middle > 1 && !goesOn) return null;
+  const others = all.slice(middle);
+  const second = await ask(others);
+  return second || (first && others.length === 1);
+}
+
+/** False when the server did not answer in time. */
 async function askHalving(
   question: Question,
   namespaces: readonly string[],
@@ -61,13 +76,9 @@ async function askHalving(
   const answer = await question.ask(namespaces, (row) => rows.add(row));
   const reason = answer.ok ? null : answer.absence.reason;
   if (isTooMuch(answer) && question.canBeHalved && namespaces.length > 1) {
-    const middle = Math.ceil(namespaces.length / 2);
-    const first = await askHalving(question, namespaces.slice(0, middle), answers);
-    if (first || middle === 1 || reason !== 'TimedOut') {
-      const others = namespaces.slice(middle);
-      const second = await askHalving(question, others, answers);
-      return second || (first && others.length === 1);
-    }
+    const ask = (half: readonly string[]): Promise<boolean> => askHalving(question, half, answers);
+    const halves = await askHalves(namespaces, ask, reason !== 'TimedOut');
+    if (halves !== null) return halves;
   }
   const answered = { answer, rows };
   for (const namespace of namespaces) {

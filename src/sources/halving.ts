@@ -1,5 +1,6 @@
 // Looks at many subjects together, and at fewer where the server can't answer about all of them.
 // Namespaces are told apart within a look (asking.ts); this is about those that share one.
+import { askHalves } from './asking.ts';
 import type { Seen } from './look.ts';
 import type { Subject } from './questions.ts';
 
@@ -36,24 +37,11 @@ async function lookAt<T extends Subject>(
   take((nth) => tooMuch[nth] === null);
   let isInTime = subjects.length > 1 || tooMuch[0] !== 'time';
   for (const crowd of crowdsOf(subjects, (nth) => tooMuch[nth] !== null)) {
-    isInTime &&= await lookAtHalves(crowd, how, known);
+    const ask = (half: readonly T[]): Promise<boolean> => lookAt(half, how, known);
+    isInTime &&= (await askHalves(crowd, ask, false)) ?? false;
   }
   take(() => true);
   return isInTime;
-}
-
-/** The other half is not asked about where the first took too long, unless that was one alone. */
-async function lookAtHalves<T extends Subject>(
-  subjects: readonly T[],
-  how: Halving<T>,
-  known: Set<T>,
-): Promise<boolean> {
-  const middle = Math.ceil(subjects.length / 2);
-  const first = await lookAt(subjects.slice(0, middle), how, known);
-  if (!first && middle > 1) return false;
-  const others = subjects.slice(middle);
-  const second = await lookAt(others, how, known);
-  return second || (first && others.length === 1);
 }
 
 /**

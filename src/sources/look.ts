@@ -145,7 +145,11 @@ async function look(how: Look): Promise<Seen> {
   // Objects with the same policy share their signals.
   const signals = new Set<ResolvedSignal>();
   for (const subject of how.subjects) for (const signal of subject.signals) signals.add(signal);
-  for (const signal of signals) first.add(plans(signal));
+  for (const signal of signals) {
+    const plan = plans(signal);
+    first.add(plan);
+    if (plan.counted !== null) first.add(plan.counted);
+  }
   const answers = await askAll(first.all);
   const native = new Questions(how, firsts);
   const nativeOf = (nth: number, { target }: Subject, plan: Plan): readonly Plan[] => {
@@ -251,16 +255,33 @@ function evidenceOn(
     return absentEvidence(signal, subject, unscraped(subject), query, how.atMs);
   }
   const { lookedFor } = plan;
-  const isZero = signal.absentIsZero && isScraped && distrusted === null;
-  const raw = isZero ? rows.withZeros(points.points, gridOf(how, firstMs)) : points.points;
+  if (points.points.points.length === 0 && answered?.rows.namesNobody === true) {
+    if (signal.absentIsZero) return absentEvidence(signal, subject, namesNobody, query, how.atMs);
+  }
+  const isCounted = isScraped && distrusted === null;
+  const zerosMs = isCounted ? countedMs(one, plan, answers) : [];
+  const raw = rows.withZeros(points.points, zerosMs);
   return known(raw, one, signal, how, { query, windowMs, lookedFor });
 }
 
-/** The times that were asked for, from the first point of a range or the moment itself. */
-function gridOf({ atMs, range }: Look, firstMs: number | null) {
-  if (range === null || firstMs === null) return { firstMs: atMs, lastMs: atMs, stepMs: 1 };
-  return { firstMs, lastMs: gridFloor(atMs, range.stepMs), stepMs: range.stepMs };
+/** The times at which requests of the canary were counted; none where nobody wants to know. */
+function countedMs(
+  { subject, canary }: Numbered,
+  { counted }: Plan,
+  answers: Answers,
+): readonly number[] {
+  if (counted === null) return [];
+  const answered = answers.get(questionKey(counted))?.get(subject.target.namespace);
+  if (answered?.answer.ok !== true) return [];
+  return answered.rows.rowsOf(canary).flatMap(({ samples }) => samples.map(([timeMs]) => timeMs));
 }
+
+const namesNobody = absence(
+  'untrusted',
+  'AmbiguousSource',
+  'Rows of the query name no revision, so that a missing one is no zero. ' +
+    'Aggregate it: sum by (namespace, replicaset) (…).',
+);
 
 const unasked = absence('noData', 'NotYetAsked', 'The metric server has not been asked yet.');
 

@@ -56,7 +56,7 @@ export interface ServerSettings {
   /** S of evidence.md: the step of every range, and the least window is 2.5 of it. */
   readonly scrapeIntervalMs: number;
   /** The configuration leaves it to be measured, which has not been possible yet. */
-  readonly scrapeIntervalIsAssumed?: boolean;
+  readonly scrapeIntervalIsAssumed: boolean;
   /**
    * How far behind the server's clock every query asks, for samples that are still on their way.
    */

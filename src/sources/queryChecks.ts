@@ -16,11 +16,6 @@ interface Tried {
   readonly againAtMs: number;
 }
 
-interface Declared {
-  readonly signal: string;
-  readonly query: string;
-}
-
 /** What matched nothing, or could not be carried out, is not asked again at every poll. */
 const againMs = 300_000;
 /** Nor is one that is too slow to be answered. */
@@ -29,7 +24,7 @@ const slowMs = 30_000;
 const concurrency = 4;
 
 export class QueryChecks {
-  readonly #declared = new Map<string, readonly Declared[]>();
+  readonly #keys = new Set<string>();
   /** Which objects have a query by their spec, and which are judged by it. */
   readonly #askers = new Askers();
   readonly #judged = new Askers();
@@ -41,7 +36,7 @@ export class QueryChecks {
     const custom = signals.flatMap(({ name, query, absentIsZero }) =>
       query === null ? [] : [{ signal: name, query, absentIsZero }],
     );
-    this.#declared.set(key, custom);
+    this.#keys.add(key);
     this.#askers.set(key, custom);
     return custom.flatMap(({ signal, query, absentIsZero }) => {
       const outcome = this.#tried.get(query)?.outcome ?? null;
@@ -54,7 +49,7 @@ export class QueryChecks {
 
   forget(key: string): void {
     this.#askers.set(key, []);
-    this.#declared.delete(key);
+    this.#keys.delete(key);
   }
 
   /** Notes what an object is judged by, which an edit that is invalid does not change. */
@@ -64,7 +59,7 @@ export class QueryChecks {
 
   /** Every object that was checked and not forgotten, also without a query. */
   keys(): Iterable<string> {
-    return this.#declared.keys();
+    return this.#keys;
   }
 
   /** More than one object has it. */
@@ -82,20 +77,17 @@ export class QueryChecks {
     nowMs: number,
     ask: (query: string) => Promise<MetricAnswer>,
   ): Promise<ReadonlySet<string>> {
-    const users = Map.groupBy(
-      [...this.#declared].flatMap(([key, list]) => list.map(({ query }) => ({ key, query }))),
-      ({ query }) => query,
-    );
+    const users = this.#askers.byQuery;
     for (const query of this.#tried.keys()) if (!users.has(query)) this.#tried.delete(query);
     const news = new Set<string>();
     const due = [...users].filter(([query]) => nowMs >= (this.#tried.get(query)?.againAtMs ?? 0));
     // What nobody has tried yet goes first.
     const waiting = due.toSorted(([a], [b]) => this.#isTried(a) - this.#isTried(b)).values();
     const work = async (): Promise<void> => {
-      for (const [query, list] of waiting) {
+      for (const [query, keys] of waiting) {
         if (this.#isStopped) return;
         if (this.#isNews(query, await ask(query), nowMs)) {
-          for (const { key } of list) news.add(key);
+          for (const key of keys) news.add(key);
         }
       }
     };
@@ -119,26 +111,26 @@ export class QueryChecks {
 
 /** Which objects have which queries. */
 class Askers {
-  readonly #byQuery = new Map<string, Set<string>>();
+  readonly byQuery = new Map<string, Set<string>>();
   readonly #byKey = new Map<string, readonly string[]>();
 
   /** Instead of those that the object had; none leaves nothing of it. */
   set(key: string, list: readonly { readonly query: string | null }[]): void {
     for (const query of this.#byKey.get(key) ?? []) {
-      const keys = this.#byQuery.get(query);
+      const keys = this.byQuery.get(query);
       keys?.delete(key);
-      if (keys?.size === 0) this.#byQuery.delete(query);
+      if (keys?.size === 0) this.byQuery.delete(query);
     }
     const queries = list.flatMap(({ query }) => query ?? []);
     if (queries.length === 0) this.#byKey.delete(key);
     else this.#byKey.set(key, queries);
     for (const query of queries) {
-      this.#byQuery.set(query, (this.#byQuery.get(query) ?? new Set()).add(key));
+      this.byQuery.set(query, (this.byQuery.get(query) ?? new Set()).add(key));
     }
   }
 
   of(query: string): ReadonlySet<string> {
-    return this.#byQuery.get(query) ?? nobody;
+    return this.byQuery.get(query) ?? nobody;
   }
 }
 

@@ -4,7 +4,7 @@ import type { ResolvedSignal } from '../api/defaults.ts';
 import type { EvidenceTarget } from '../core/evidence.ts';
 import type { Question } from './asking.ts';
 import type { MetricAnswer, MetricSource, ServerSettings, TakeRow } from './port.ts';
-import { freshnessQuery } from './queries.ts';
+import { freshnessQuery, requestsQuery } from './queries.ts';
 import type { Scope } from './queries.ts';
 import type { Revisions } from './rowTable.ts';
 import { keyOf, lookedFor, nativeQueryOf, queryOf } from './signalQueries.ts';
@@ -61,6 +61,8 @@ export interface Plan extends SignalQuery {
   readonly isBuiltIn: boolean;
   /** Instead, for subjects of which this finds no rows. */
   readonly native: Plan | null;
+  /** Tells at which times a row that is missing means that nothing was counted. */
+  readonly counted: Plan | null;
   /** Names of the series that would answer. */
   readonly lookedFor: string;
 }
@@ -92,9 +94,23 @@ function planOfSignal(signal: ResolvedSignal, how: Look): Plan {
     isBuiltIn: signal.kind !== 'custom',
     lookedFor: lookedFor(signal, how.revisions.dialect),
     native: null,
+    counted: null,
   };
   const native = build === null ? null : { ...planOf({ ...query, build }, how), ...more };
-  return { ...planOf(query, how), ...more, native };
+  const counted = signal.absentIsZero ? countedPlan(query.windowMs, how) : null;
+  return { ...planOf(query, how), ...more, native, counted };
+}
+
+/** The canary's requests, over the same windows: they have a rate where there were two scrapes. */
+function countedPlan(windowMs: number, how: Look): Plan {
+  const build = (scope: Scope): string => requestsQuery(scope, how.revisions.dialect, windowMs);
+  const query = { build, windowMs, isWide: false, isTraffic: true };
+  return { ...planOf(query, how), isBuiltIn: true, lookedFor: '', native: null, counted: null };
+}
+
+/** All that a plan asks, or may ask. */
+function partsOf(plan: Plan): readonly Plan[] {
+  return [plan, plan.native, plan.counted].filter((each) => each !== null);
 }
 
 function planOf(query: SignalQuery, how: Look): SignalQuery & Pick<Plan, 'text'> {
@@ -110,6 +126,7 @@ export function freshnessPlan(how: Look): Plan & Pick<Look, 'send'> {
     ...planOf(query, how),
     isBuiltIn: true,
     native: null,
+    counted: null,
     lookedFor: '',
     send: (text, take) => source.instant(text, how.atMs, take),
   };
@@ -129,7 +146,7 @@ export function firstsOf(
     for (const signal of subject.signals) {
       const plan = plans(signal);
       const firstMs = range.firstMsOf(nth, signal);
-      for (const each of plan.native === null ? [plan] : [plan, plan.native]) {
+      for (const each of partsOf(plan)) {
         const key = questionKey(each);
         firsts.set(key, Math.min(firsts.get(key) ?? Infinity, firstMs));
       }

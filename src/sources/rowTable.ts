@@ -129,6 +129,7 @@ export class RowTable {
   #takenCount = 0;
   /** The newest row without any label. */
   #bare: MetricRow | null = null;
+  #namesNobody = false;
 
   constructor(wanted: Wanted) {
     const { count } = wanted.revisions;
@@ -154,16 +155,24 @@ export class RowTable {
     this.#kindNumbers.clear();
     this.#takenCount = 0;
     this.#bare = null;
+    this.#namesNobody = false;
   }
 
   add(row: MetricRow): void {
     this.#takenCount++;
     const { isUsers, isShared } = this.#wanted;
     if (isUsers && !isShared && Object.keys(row.labels).length === 0) this.#bare = row;
+    const { namespace, replicaset, pod_template_hash: hash } = row.labels;
+    this.#namesNobody ||= isUsers && (namespace === undefined || !(replicaset ?? hash));
     for (const revision of this.#naming(row.labels)) {
       const isStable = revision % 2 === 1;
       if (!isStable || this.#wanted.isWide) this.#put(revision, row);
     }
+  }
+
+  /** A row of a user's query says of no revision that it is about it. */
+  get namesNobody(): boolean {
+    return this.#namesNobody;
   }
 
   has(revision: number): boolean {

@@ -133,14 +133,10 @@ export function valuePoints(own: readonly MetricRow[], replicaSet: string): Poin
   return { ok: true, points: { kind: 'value', points } };
 }
 
-/** A value of 0 at each time of a grid at which there is none. */
-export function withZeros(
-  raw: RawPoints,
-  { firstMs, lastMs, stepMs }: { firstMs: number; lastMs: number; stepMs: number },
-): RawPoints {
-  if (raw.kind !== 'value') return raw;
-  const values = new Map<number, number>();
-  for (let timeMs = firstMs; timeMs <= lastMs; timeMs += stepMs) values.set(timeMs, 0);
+/** A value of 0 at each of the times at which there is none. */
+export function withZeros(raw: RawPoints, zerosMs: readonly number[]): RawPoints {
+  if (raw.kind !== 'value' || zerosMs.length === 0) return raw;
+  const values = new Map(zerosMs.map((timeMs) => [timeMs, 0]));
   for (const { timeMs, value } of raw.points) values.set(timeMs, value);
   const points = ascending(values).map(([timeMs, value]) => ({ timeMs, value }));
   return { kind: 'value', points };

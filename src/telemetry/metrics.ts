@@ -24,7 +24,7 @@ export interface Metrics {
   countDecision(check: string): void;
   /** A request to the API server; `status` 0 stands for one without an answer. */
   observeRequest(method: string, status: number, seconds: number): void;
-  /** From the answer that completed a hold to the routes' patch, acknowledged. */
+  /** From the answer that completed a hold to a patch, acknowledged at the first try. */
   observeMove(seconds: number): void;
   /** An alert that no runbook row names, as custom signals have, is counted as CUSTOM. */
   countIncident(alert: string): void;

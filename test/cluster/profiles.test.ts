@@ -95,6 +95,7 @@ describe('a profile on a real Prometheus', function () {
     name: 'main',
     url,
     scrapeIntervalMs: 1_000,
+    scrapeIntervalIsAssumed: false,
     lagMs: 1_000,
     timeoutMs: 5_000,
     profile: profileOf(name),

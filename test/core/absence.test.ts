@@ -153,6 +153,13 @@ describe('a latency limit above the highest boundary of the histogram', () => {
     expect(cluster.settle().phase).to.equal('Progressing');
   });
 
+  it('stops nobody who is observed only', () => {
+    cluster = new FakeCluster({ ...spec, canary: { ...spec.canary, mode: 'Observe' } });
+    canaryInTraffic(cluster);
+    coarse(0, 8);
+    expect(cluster.settle().phase).to.equal('Progressing');
+  });
+
   it('hides no breach of another signal', () => {
     cluster = new FakeCluster(spec);
     canaryInTraffic(cluster);

@@ -30,9 +30,10 @@ const timesOf = (count: number): readonly number[] =>
   Array.from({ length: count }, (_, i) => nowMs - (count - 1 - i) * stepSeconds * 1000);
 
 /** One rate for each point, and the share of it that failed. */
-function requests(rates: readonly number[], failing = 0.3): RawPoints {
+function requests(rates: readonly number[], failed: number | readonly number[] = 0.3): RawPoints {
   const points = timesOf(rates.length).map((timeMs, i) => {
     const total = rates[i] ?? 0;
+    const failing = typeof failed === 'number' ? failed : (failed[i] ?? 0);
     const byCode = [
       { code: '200', perSecond: total * (1 - failing) },
       { code: '500', perSecond: total * failing },
@@ -85,8 +86,22 @@ describe('few requests', () => {
     // A burst of 30 requests in one window, seen by the six points that it lies behind.
     const rates = Array.from({ length: 31 }, (_, i) => (i >= 20 && i < 26 ? 1 : 0));
     expect(levelsOf(judged(requests(rates)))).to.equal('U'.repeat(20) + 'B'.repeat(11));
-    const [, ...values] = judged(requests(rates)).map(({ requestsPerSecond }) => requestsPerSecond);
-    expect(Math.max(...values.map((value) => value ?? 0))).to.equal(0.5);
+    const perSecond = judged(requests(rates)).map(({ requestsPerSecond }) => requestsPerSecond);
+    expect(perSecond.slice(20)).to.deep.equal([1, 1, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5]);
+  });
+
+  it('change no point that has enough in its own window', () => {
+    const rates = Array.from({ length: 31 }, (_, i) => (i < 6 ? 1 : i < 12 ? 0.4 : 0));
+    const failed = rates.map((rate) => (rate === 0.4 ? 0.3 : 0));
+    // Together with the window before it, it would be critical only.
+    expect(levelsOf(judged(requests(rates, failed)))).to.equal(
+      'NNNNNNBBBBBBBBBBBB' + 'U'.repeat(13),
+    );
+  });
+
+  it('are looked for in the whole of a range, which a step is judged on', () => {
+    const rates = Array.from({ length: 91 }, (_, i) => (i < 60 ? fewPerSecond : 1));
+    expect(levelsOf(judged(requests(rates))).slice(6)).to.equal('B'.repeat(85));
   });
 
   it('stay unknown where twice the window has too few as well', () => {

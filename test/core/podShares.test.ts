@@ -80,8 +80,11 @@ describe('shares as pod counts', () => {
       expect(cluster.settle().phase).to.equal('Progressing');
     }
     expect(counts()).to.deep.equal([6, 4]);
-    breaching(cluster, 60, 0);
+    cluster.ready.set('b', 3);
+    expect(cluster.settle().phase, 'one pod is not ready for a moment').to.equal('Progressing');
     cluster.ready.set('b', 4);
+    cluster.settle();
+    breaching(cluster, 60, 0);
     expect(cluster.settle().phase).to.equal('Progressing');
     expect(counts()).to.deep.equal([6, 5]);
     cluster.nowMs += 601_000;

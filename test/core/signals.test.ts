@@ -85,6 +85,20 @@ describe('a point of latencies', () => {
     expect(absence).to.include({ kind: 'untrusted', reason: 'LimitAboveTopBucket' });
   });
 
+  it('says so however few requests there are', () => {
+    const points = [
+      {
+        timeMs: 1,
+        buckets: [
+          { le: 0.25, perSecond: 0 },
+          { le: Infinity, perSecond: 0 },
+        ],
+      },
+    ];
+    const { absence } = only(judgePoints(latency, { kind: 'latency', points }, 60));
+    expect(absence?.reason).to.equal('LimitAboveTopBucket');
+  });
+
   it('shows an interpolated value, on which no level rests', () => {
     const point = {
       timeMs: 1,

@@ -1,91 +1,41 @@
 // The reflector with the real transport against a scripted HTTP server, on a fake clock.
 import { expect } from 'chai';
 import type { KubeObject } from '../../src/kube/port.ts';
-import { pods } from '../../src/kube/resources.ts';
-import { createReflector, type Reflector } from '../../src/kube/reflector.ts';
-import { SharedStrings } from '../../src/kube/sharedStrings.ts';
-import { Store } from '../../src/kube/store.ts';
-import type { KubeTransport } from '../../src/kube/transport.ts';
-import { FakeClock } from '../runtime/fakeClock.ts';
-import {
-  beginWatch,
-  connectionTo,
-  FakeServer,
-  reply,
-  replyStatus,
-  sendEvent,
-  transportTo,
-  type Received,
-} from './fakeServer.ts';
+import { createReflector } from '../../src/kube/reflector.ts';
+import { reply, replyStatus, sendEvent, type Received } from './fakeServer.ts';
+import { bookmark, pod, reflected, type Reflected } from './reflected.ts';
 import { until } from './until.ts';
-
-function pod(name: string, version: number): KubeObject {
-  return {
-    metadata: { name, namespace: 'n', uid: `uid-${name}`, resourceVersion: String(version) },
-  };
-}
 
 function list(objects: readonly KubeObject[], version: number, next?: string): unknown {
   return { metadata: { resourceVersion: String(version), continue: next }, items: objects };
 }
 
-function bookmark(version: number): unknown {
-  return { kind: 'Pod', metadata: { resourceVersion: String(version) } };
-}
-
 describe('reflector', () => {
-  let server: FakeServer;
-  let clock: FakeClock;
-  let client: KubeTransport;
-  let store: Store<KubeObject>;
-  let reflector: Reflector;
-  let heard: string[];
+  let server: Reflected['server'];
+  let clock: Reflected['clock'];
+  let store: Reflected['store'];
+  let options: Reflected['options'];
+  let reflector: Reflected['reflector'];
+  let heard: Reflected['heard'];
+  let takeWatch: Reflected['takeWatch'];
+  let waitOut: Reflected['waitOut'];
+  let stop: Reflected['stop'];
   let token: () => Promise<string>;
   let unhandled: unknown[];
   const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
 
   beforeEach(async () => {
-    server = new FakeServer();
-    await server.start();
-    clock = new FakeClock();
     token = () => Promise.resolve('secret');
-    client = transportTo(
-      server,
-      clock,
-      connectionTo(server, () => token()),
-    );
-    store = new Store<KubeObject>({
-      keep: (object) => object,
-      strings: new SharedStrings(),
-      onListenerError: onUnhandled,
-    });
-    heard = [];
-    store.subscribe(({ key, old, current }) => {
-      const version = (object?: KubeObject): string => object?.metadata.resourceVersion ?? '-';
-      heard.push(`${key} ${version(old)}>${version(current)}`);
-    });
-    reflector = createReflector({
-      client,
-      resource: pods,
-      labelSelector: 'app=x',
-      store,
-      clock,
-      streamsLists: false,
-      random: () => 0.5,
-      log: () => undefined,
-    });
+    ({ server, clock, store, options, reflector, heard, takeWatch, waitOut, stop } =
+      await reflected({ token: () => token() }));
     unhandled = [];
     process.on('unhandledRejection', onUnhandled);
   });
 
   afterEach(async () => {
-    await reflector.stop();
-    expect(reflector.state).to.equal('stopped');
-    await client.close();
-    await server.stop();
+    await stop();
     process.off('unhandledRejection', onUnhandled);
-    expect(unhandled, 'unhandled rejections and exceptions').to.deep.equal([]);
-    expect(clock.pendingTimers, 'timers left behind').to.equal(0);
+    expect(unhandled, 'unhandled rejections').to.deep.equal([]);
   });
 
   /** Starts it, answers the first list and returns the watch that follows, begun. */
@@ -95,23 +45,10 @@ describe('reflector', () => {
     return takeWatch(version);
   }
 
-  async function takeWatch(version: number): Promise<Received> {
-    const received = await server.next();
-    expect(received.query).to.include({ watch: 'true', resourceVersion: String(version) });
-    beginWatch(received);
-    return received;
-  }
-
   async function takeList(): Promise<Received> {
     const received = await server.next();
     expect(received.query).to.deep.equal({ limit: '500', labelSelector: 'app=x' });
     return received;
-  }
-
-  /** Lets the back-off pass, once it has begun. */
-  async function waitOut(): Promise<void> {
-    await until(() => reflector.state === 'waiting' && clock.pendingTimers > 0);
-    await clock.advance(clock.nextTimerMs() ?? 0);
   }
 
   it('lists consistently, then watches with bookmarks from the version of the list', async () => {
@@ -339,13 +276,8 @@ describe('reflector', () => {
   it('takes no list that a client answers after the stop', async () => {
     const answer = Promise.withResolvers<unknown>();
     const late = createReflector({
-      client: { ...client, request: <T>() => answer.promise as Promise<T> },
-      resource: pods,
-      store,
-      clock,
-      streamsLists: false,
-      random: () => 0.5,
-      log: () => undefined,
+      ...options,
+      client: { ...options.client, request: <T>() => answer.promise as Promise<T> },
     });
     late.start();
     const stopped = late.stop();
@@ -370,15 +302,7 @@ describe('reflector', () => {
     await startWatching([], 7);
     await reflector.stop();
     expect(reflector.state).to.equal('stopped');
-    const other = createReflector({
-      client,
-      resource: pods,
-      store,
-      clock,
-      streamsLists: false,
-      random: () => 0.5,
-      log: () => undefined,
-    });
+    const other = createReflector(options);
     other.start();
     replyStatus(await server.next(), 500, 'InternalError', 'x');
     await until(() => other.state === 'waiting');

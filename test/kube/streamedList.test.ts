@@ -2,96 +2,41 @@
 // of one that is cut, and a server that streams none.
 import { expect } from 'chai';
 import type { KubeObject } from '../../src/kube/port.ts';
-import { pods } from '../../src/kube/resources.ts';
-import { createReflector, type Reflector } from '../../src/kube/reflector.ts';
-import { SharedStrings } from '../../src/kube/sharedStrings.ts';
-import { Store } from '../../src/kube/store.ts';
-import type { KubeTransport } from '../../src/kube/transport.ts';
-import { FakeClock } from '../runtime/fakeClock.ts';
-import {
-  beginWatch,
-  FakeServer,
-  reply,
-  replyStatus,
-  sendEvent,
-  transportTo,
-  type Received,
-} from './fakeServer.ts';
+import { beginWatch, reply, replyStatus, sendEvent, type Received } from './fakeServer.ts';
+import { bookmark, pod, reflected, type Reflected } from './reflected.ts';
 import { until } from './until.ts';
 
-function pod(name: string, version: number): KubeObject {
-  return {
-    metadata: { name, namespace: 'n', uid: `uid-${name}`, resourceVersion: String(version) },
-  };
-}
-
-function bookmark(version: number, annotations: Readonly<Record<string, string>> = {}): unknown {
-  return { kind: 'Pod', metadata: { resourceVersion: String(version), annotations } };
-}
-
 describe('a list that is streamed', () => {
-  let server: FakeServer;
-  let clock: FakeClock;
-  let client: KubeTransport;
-  let store: Store<KubeObject>;
-  let reflector: Reflector;
-  let heard: string[];
+  let server: Reflected['server'];
+  let store: Reflected['store'];
+  let reflector: Reflected['reflector'];
+  let heard: Reflected['heard'];
+  let takeWatch: Reflected['takeWatch'];
+  let waitOut: Reflected['waitOut'];
+  let stop: Reflected['stop'];
   let logged: string[];
   /** Objects that were read, into the store or not. */
   let read: number;
-  const failed: unknown[] = [];
 
   beforeEach(async () => {
-    server = new FakeServer();
-    await server.start();
-    clock = new FakeClock();
-    client = transportTo(server, clock);
-    store = new Store<KubeObject>({
+    [logged, read] = [[], 0];
+    ({ server, store, reflector, heard, takeWatch, waitOut, stop } = await reflected({
+      streamsLists: true,
+      log: (_, message) => void logged.push(message),
       keep: (object) => {
         read++;
         return object;
       },
-      strings: new SharedStrings(),
-      onListenerError: (error) => void failed.push(error),
-    });
-    [heard, logged, read] = [[], [], 0];
-    store.subscribe(({ key, old, current }) => {
-      const version = (object?: KubeObject): string => object?.metadata.resourceVersion ?? '-';
-      heard.push(`${key} ${version(old)}>${version(current)}`);
-    });
-    reflector = createReflector({
-      client,
-      resource: pods,
-      labelSelector: 'app=x',
-      store,
-      clock,
-      streamsLists: true,
-      random: () => 0.5,
-      log: (_, message) => void logged.push(message),
-    });
+    }));
     reflector.start();
   });
 
-  afterEach(async () => {
-    await reflector.stop();
-    await client.close();
-    await server.stop();
-    expect(failed).to.deep.equal([]);
-    expect(clock.pendingTimers, 'timers left behind').to.equal(0);
-  });
+  afterEach(() => stop());
 
   /** The request for a streamed list, whose answer begins. */
   async function takeStream(): Promise<Received> {
     const received = await server.next();
     expect(received.query).to.include({ watch: 'true', sendInitialEvents: 'true' });
-    beginWatch(received);
-    return received;
-  }
-
-  async function takeWatch(version: number): Promise<Received> {
-    const received = await server.next();
-    expect(received.query).to.include({ watch: 'true', resourceVersion: String(version) });
-    expect(received.query).not.to.have.property('sendInitialEvents');
     beginWatch(received);
     return received;
   }
@@ -105,12 +50,6 @@ describe('a list that is streamed', () => {
     for (const object of objects) sendEvent(stream, 'ADDED', object);
     endList(stream, version);
     return stream;
-  }
-
-  /** Lets the back-off pass, once it has begun. */
-  async function waitOut(): Promise<void> {
-    await until(() => reflector.state === 'waiting' && clock.pendingTimers > 0);
-    await clock.advance(clock.nextTimerMs() ?? 0);
   }
 
   it('is asked for as the beginning of a watch, in the newest state that there is', async () => {

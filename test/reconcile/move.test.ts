@@ -1,5 +1,4 @@
-// The time from the answer that completed a hold to the routes' patch, acknowledged: what is
-// counted, and from when to when.
+// What the time in which traffic is moved counts, and from when to when.
 import { expect } from 'chai';
 import type { RouteOutcome } from '../../src/traffic/port.ts';
 import { breaching, spec } from '../core/canary.ts';

@@ -14,6 +14,11 @@ import type { RouteOutcome } from '../../src/traffic/port.ts';
 import type { FakeCluster } from '../core/fakeCluster.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 
+const done = async (): Promise<WriteResult<never>> => ({
+  kind: 'done',
+  object: undefined as never,
+});
+
 export class Scene {
   readonly cluster: FakeCluster;
   readonly clock: FakeClock;
@@ -25,6 +30,8 @@ export class Scene {
   readonly statuses: Status[] = [];
   /** What the routes answer to new weights. */
   moveRoutes: () => Promise<readonly RouteOutcome[]> = async () => [];
+  /** What the API server answers to a new status. */
+  takeStatus: () => Promise<WriteResult<never>> = done;
   arrivedMs: number | null = null;
   readonly #hash: string;
   readonly #reconciler: ReturnType<typeof createReconciler>;
@@ -90,10 +97,6 @@ export class Scene {
   }
 
   #writes(): ReconcilePorts['writes'] {
-    const done = async (): Promise<WriteResult<never>> => ({
-      kind: 'done',
-      object: undefined as never,
-    });
     return {
       createReplicaSet: done,
       patchReplicaSet: done,
@@ -104,7 +107,7 @@ export class Scene {
       writeFinalizers: done,
       writeStatus: (_, status) => {
         this.statuses.push(status);
-        return done();
+        return this.takeStatus();
       },
       readService: async (_, name) => ({ kind: 'done', object: serviceOf(name, null) }),
     };

@@ -4,15 +4,14 @@ import { resolvePolicy } from '../../src/api/defaults.ts';
 import type { SignalSpec } from '../../src/api/schema.ts';
 import { judgeSignals } from '../../src/core/judgement.ts';
 import type { SignalJudgement } from '../../src/core/judgement.ts';
-import { createPoller } from '../../src/sources/poller.ts';
 import type { Poller } from '../../src/sources/poller.ts';
 import { absence } from '../../src/sources/port.ts';
 import { specWith } from '../api/spec.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 import { FakeSource } from './fakeSource.ts';
-import { evidenceTarget, serverSettings } from './settings.ts';
+import { pollerOf, pollMs } from './pollerOf.ts';
+import { evidenceTarget } from './settings.ts';
 
-const pollMs = 5_000;
 const query = 'sum by (namespace, replicaset) (rate(failed_total[1m]))';
 
 describe('a custom signal without a row of the canary', () => {
@@ -23,13 +22,7 @@ describe('a custom signal without a row of the canary', () => {
   beforeEach(() => {
     clock = new FakeClock();
     source = new FakeSource(() => clock.nowMs());
-    poller = createPoller({
-      servers: new Map([['main', { source, settings: serverSettings }]]),
-      defaultServer: 'main',
-      pollIntervalMs: pollMs,
-      clock,
-      log: () => undefined,
-    });
+    poller = pollerOf(source, clock);
     poller.start();
   });
 
@@ -38,7 +31,7 @@ describe('a custom signal without a row of the canary', () => {
   /** The signal's judgement after a minute of a canary whose requests are scraped, or not. */
   const judgedAs = async (
     absentNumerator: SignalSpec['absentNumerator'],
-    { scraped = true } = {},
+    { scraped = (_: number): boolean => true } = {},
   ): Promise<SignalJudgement> => {
     const rollback = { above: '3', for: '20s' };
     const signal = { name: 'failed', unit: 'perSecond', query, rollback } as const;
@@ -48,7 +41,7 @@ describe('a custom signal without a row of the canary', () => {
     const found = resolvePolicy(spec);
     if (found.kind === 'invalid') throw new Error(found.messages.join('; '));
     const { signals } = found.policy;
-    if (scraped) source.revisions.set('mesh/shop-b', () => 0);
+    source.revisions.set('mesh/shop-b', (timeMs) => (scraped(timeMs) ? 0 : null));
     const pods = [{ name: 'shop-b-bbbbb', readySinceMs: clock.nowMs() }];
     // Past its hold, the whole of it is read.
     const step = { stepStartMs: clock.nowMs(), stepHoldSeconds: 30 };
@@ -84,9 +77,29 @@ describe('a custom signal without a row of the canary', () => {
     expect(history.every(({ value }) => value === 0)).to.equal(true);
   });
 
+  it('has no evidence of the time in which nobody scraped', async () => {
+    source.rows.set(query, []);
+    const [fromMs, toMs] = [clock.nowMs() + 30_000, clock.nowMs() + 50_000];
+    const { history } = await judgedAs('Zero', {
+      scraped: (timeMs) => timeMs < fromMs || timeMs > toMs,
+    });
+    const times = history.map(({ timeMs }) => timeMs);
+    expect(times.filter((timeMs) => timeMs < fromMs)).to.not.deep.equal([]);
+    expect(times.filter((timeMs) => timeMs > toMs)).to.not.deep.equal([]);
+    expect(times.filter((timeMs) => timeMs >= fromMs && timeMs <= toMs)).to.deep.equal([]);
+  });
+
+  it('has none where the rows that there are name no revision', async () => {
+    source.rows.set(query, [{ labels: { app: 'shop' }, samples: [[0, 9]] }]);
+    const { level, absence: why } = await judgedAs('Zero');
+    expect(level).to.equal('Unknown');
+    expect(why).to.include({ kind: 'untrusted', reason: 'AmbiguousSource' });
+    expect(why?.message).to.include('sum by (namespace, replicaset)');
+  });
+
   it('has no evidence of a canary that is not scraped', async () => {
     source.rows.set(query, []);
-    const { level, absence: why } = await judgedAs('Zero', { scraped: false });
+    const { level, absence: why } = await judgedAs('Zero', { scraped: () => false });
     expect(level).to.equal('Unknown');
     expect(why?.reason).to.equal('Empty');
   });

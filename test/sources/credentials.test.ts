@@ -63,6 +63,7 @@ describe('credentials for a metric server', () => {
         name: 'main',
         url,
         scrapeIntervalMs: 1_000,
+        scrapeIntervalIsAssumed: false,
         lagMs: 1_000,
         timeoutMs: 2_000,
         auth: null,

@@ -10,6 +10,7 @@ import { fallbackQuery, handshakesQuery } from '../../src/sources/queries.ts';
 import { dialectOf, lookedFor } from '../../src/sources/signalQueries.ts';
 import { specWithSignals } from '../api/spec.ts';
 import { FakeSource } from './fakeSource.ts';
+import { selectorsOf } from './selectors.ts';
 import { evidenceTarget, serverSettings } from './settings.ts';
 
 const settings: ServerSettings = { ...serverSettings, profile: 'x0tta' };
@@ -17,12 +18,6 @@ const to = dialectOf(settings);
 const only = { replicaSets: ['shop-b', 'shop-a'], services: ['shop'] };
 const scope = { namespaces: ['mesh'], only };
 const atMs = 100_000;
-
-/** What stands between the braces after each mention of a metric; quoted braces are no braces. */
-function selectorsOf(query: string, metric: string): string[] {
-  const mentions = query.matchAll(/(\w+)\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}/g);
-  return [...mentions].flatMap(([, name, inside = '']) => (name === metric ? [inside] : []));
-}
 
 /** The part of a query whose rows carry this number of their source. */
 function partOf(query: string, source: number): string {

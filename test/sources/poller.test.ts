@@ -4,15 +4,12 @@ import { resolvePolicy } from '../../src/api/defaults.ts';
 import type { ResolvedSignal } from '../../src/api/defaults.ts';
 import type { EvidenceTarget } from '../../src/core/evidence.ts';
 import { judgeSignals } from '../../src/core/judgement.ts';
-import { createPoller } from '../../src/sources/poller.ts';
 import type { Poller } from '../../src/sources/poller.ts';
 import { specWith } from '../api/spec.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 import { FakeSource } from './fakeSource.ts';
-import { evidenceTarget, serverSettings } from './settings.ts';
-
-const settings = serverSettings;
-const pollMs = 5_000;
+import { pollerOf, pollMs } from './pollerOf.ts';
+import { evidenceTarget } from './settings.ts';
 
 function signalsOf(forSeconds: string, noData: 'Hold' | 'Rollback' = 'Hold') {
   const rollback = { above: '10%', for: forSeconds };
@@ -41,13 +38,7 @@ describe('the poller', () => {
     clock = new FakeClock();
     offsetMs = 0;
     source = new FakeSource(() => clock.nowMs() + offsetMs);
-    poller = createPoller({
-      servers: new Map([['main', { source, settings }]]),
-      defaultServer: 'main',
-      pollIntervalMs: pollMs,
-      clock,
-      log: () => undefined,
-    });
+    poller = pollerOf(source, clock);
     told = [];
     poller.onInteresting((key, { urgent }) => told.push({ key, urgent, atMs: clock.nowMs() }));
     poller.start();
@@ -86,11 +77,7 @@ describe('the poller', () => {
       return FakeSource.prototype.instant.call(source, query, timeMs, take);
     };
     await poller.stop();
-    poller = createPoller({
-      servers: new Map([['main', { source: Object.assign(source, { instant: slow }), settings }]]),
-      defaultServer: 'main',
-      pollIntervalMs: pollMs,
-      clock,
+    poller = pollerOf(Object.assign(source, { instant: slow }), clock, {
       log: (level, message) => void lines.push(`${level} ${message}`),
     });
     poller.start();

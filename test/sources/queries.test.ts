@@ -18,6 +18,7 @@ import {
   scrapesQuery,
 } from '../../src/sources/queries.ts';
 import type { Dialect } from '../../src/sources/queries.ts';
+import { selectorsOf } from './selectors.ts';
 
 /** What a PromQL string literal means, by Go's rules for what quote() writes. */
 function unquote(literal: string): string {
@@ -33,13 +34,6 @@ function literalAfter(query: string, name: string): string {
   const start = query.indexOf(name) + name.length;
   const [literal = ''] = /^"(?:[^"\\]|\\.)*"/.exec(query.slice(start)) ?? [];
   return unquote(literal);
-}
-
-/** What stands between the braces after each metric's name; quoted braces are no braces. */
-function selectorsOf(query: string): string[] {
-  return [...query.matchAll(/\w\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}/g)].map(
-    ([, inside = '']) => inside,
-  );
 }
 
 function to(matchers: Dialect['matchers'] = {}): Dialect {

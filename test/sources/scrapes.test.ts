@@ -2,12 +2,12 @@
 import { expect } from 'chai';
 import { resolvePolicy } from '../../src/api/defaults.ts';
 import type { ResolvedSignal } from '../../src/api/defaults.ts';
-import { createPoller } from '../../src/sources/poller.ts';
 import type { Poller } from '../../src/sources/poller.ts';
 import type { ServerSettings } from '../../src/sources/port.ts';
 import { specWith } from '../api/spec.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 import { FakeSource } from './fakeSource.ts';
+import { pollerOf } from './pollerOf.ts';
 import { evidenceTarget, serverSettings } from './settings.ts';
 
 const assumedMs = 15_000;
@@ -30,11 +30,9 @@ describe('the scrape interval of a server', () => {
   const create = (more: Partial<ServerSettings> = {}): void => {
     const assumed = { scrapeIntervalMs: assumedMs, scrapeIntervalIsAssumed: true };
     const settings = { ...serverSettings, ...assumed, ...more };
-    poller = createPoller({
-      servers: new Map([['main', { source, settings }]]),
-      defaultServer: 'main',
+    poller = pollerOf(source, clock, {
+      settings,
       pollIntervalMs: null,
-      clock,
       log: (_, message, fields) => void lines.push({ message, fields }),
     });
     poller.onInteresting((key) => told.push(key));
@@ -85,7 +83,7 @@ describe('the scrape interval of a server', () => {
     });
   }
 
-  it('is measured before anything is judged by it, and never again', async () => {
+  it('is measured before anything is judged by it, and until it was twice alike', async () => {
     source.scrapes = 5;
     create();
     watch();
@@ -96,10 +94,25 @@ describe('the scrape interval of a server', () => {
       // 2.5 scrapes of 60 s, and not 60 s, into which none may fall.
       expect(evidence).to.include({ state: 'known', windowSeconds: 150 });
     }
-    await clock.advance(600_000);
-    expect(measurements()).to.have.lengthOf(1);
+    await clock.advance(1_200_000);
+    expect(measurements()).to.have.lengthOf(2);
     const fields = { server: 'main', seconds: 60 };
     expect(lines).to.deep.equal([{ message: 'scrape interval measured', fields }]);
+  });
+
+  it('is corrected once a gap in the scrapes is over', async () => {
+    source.scrapes = 10;
+    start();
+    watch();
+    await clock.advance(100);
+    expect(intervalOf(signalsOf('1s'))).to.equal('30');
+    source.scrapes = 20;
+    told.length = 0;
+    await clock.advance(400_000);
+    expect(intervalOf(signalsOf('1s'))).to.equal('15');
+    expect(told).to.include('mesh/shop');
+    await clock.advance(1_200_000);
+    expect(measurements()).to.have.lengthOf(3);
   });
 
   it('is how often the server is asked, but for every 5 s at most', async () => {
@@ -118,16 +131,16 @@ describe('the scrape interval of a server', () => {
     }
   });
 
-  it('is asked for at each poll while no counter tells it, and then noticed by all', async () => {
+  it('is asked for ever more rarely while no counter tells it, and noticed by all', async () => {
     start();
     watch(signalsOf('5m'));
     poller.checkQueries('other/idle', null, []);
     await clock.advance(10 * assumedMs - 1_000);
-    expect(measurements()).to.have.lengthOf.within(9, 12);
+    expect(measurements()).to.have.lengthOf(5);
     expect(polls()).to.have.lengthOf.within(9, 12);
     source.scrapes = 5;
     told.length = 0;
-    await clock.advance(assumedMs);
+    await clock.advance(4 * assumedMs);
     expect(told).to.include.members(['mesh/shop', 'other/idle']);
     const { length } = measurements();
     const evidence = () => poller.read('mesh/shop')?.signals['errorRate'];
@@ -155,17 +168,13 @@ describe('the scrape interval of a server', () => {
     expect(poller.problemOf(null, minute)).to.equal(null);
     source.down = false;
     told.length = 0;
-    await clock.advance(2 * assumedMs);
+    await clock.advance(3 * assumedMs);
     const problem = poller.problemOf(null, minute);
     expect(problem).to.include({ reason: 'HoldShorterThanScrapeAllows' });
     expect(problem?.message).to.match(/interval of 15 s.*The interval is assumed/);
     expect(told).to.deep.equal(['other/idle']);
     source.scrapes = 300;
-    await clock.advance(2 * assumedMs);
-    expect(poller.problemOf(null, minute)).to.equal(null);
-    source.scrapes = null;
-    source.down = true;
-    await clock.advance(assumedMs);
+    await clock.advance(8 * assumedMs);
     expect(poller.problemOf(null, minute)).to.equal(null);
   });
 

@@ -4,14 +4,12 @@ import { resolvePolicy } from '../../src/api/defaults.ts';
 import type { EvidenceTarget } from '../../src/core/evidence.ts';
 import { judgeSignals } from '../../src/core/judgement.ts';
 import type { SignalJudgement } from '../../src/core/judgement.ts';
-import { createPoller } from '../../src/sources/poller.ts';
 import type { Poller } from '../../src/sources/poller.ts';
 import { specWith } from '../api/spec.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 import { FakeSource } from './fakeSource.ts';
-import { evidenceTarget, serverSettings } from './settings.ts';
-
-const pollMs = 5_000;
+import { pollerOf, pollMs } from './pollerOf.ts';
+import { evidenceTarget } from './settings.ts';
 
 describe('the clock of a server', () => {
   let clock: FakeClock;
@@ -37,13 +35,7 @@ describe('the clock of a server', () => {
     clock = new FakeClock();
     offsetMs = 0;
     source = new FakeSource(() => clock.nowMs() + offsetMs);
-    poller = createPoller({
-      servers: new Map([['main', { source, settings: serverSettings }]]),
-      defaultServer: 'main',
-      pollIntervalMs: pollMs,
-      clock,
-      log: () => undefined,
-    });
+    poller = pollerOf(source, clock);
     urgentMs = [];
     poller.onInteresting((_, { urgent }) => {
       if (urgent) urgentMs.push(clock.nowMs());

@@ -6,6 +6,7 @@ export const serverSettings: ServerSettings = {
   name: 'main',
   url: 'http://prometheus.test',
   scrapeIntervalMs: 1_000,
+  scrapeIntervalIsAssumed: false,
   lagMs: 1_000,
   timeoutMs: 2_000,
   profile: 'http',

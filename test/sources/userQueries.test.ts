@@ -3,16 +3,14 @@ import { expect } from 'chai';
 import { resolvePolicy } from '../../src/api/defaults.ts';
 import type { ResolvedSignal } from '../../src/api/defaults.ts';
 import { declareQueries } from '../../src/reconcile/observe.ts';
-import { createPoller } from '../../src/sources/poller.ts';
 import type { Poller } from '../../src/sources/poller.ts';
 import { absence } from '../../src/sources/port.ts';
 import type { MetricAnswer } from '../../src/sources/port.ts';
 import { specWith } from '../api/spec.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 import { FakeSource } from './fakeSource.ts';
-import { evidenceTarget, serverSettings } from './settings.ts';
-
-const pollMs = 5_000;
+import { pollerOf, pollMs } from './pollerOf.ts';
+import { evidenceTarget } from './settings.ts';
 
 describe('queries of users', () => {
   let clock: FakeClock;
@@ -23,13 +21,7 @@ describe('queries of users', () => {
   beforeEach(() => {
     clock = new FakeClock();
     source = new FakeSource(() => clock.nowMs());
-    poller = createPoller({
-      servers: new Map([['main', { source, settings: serverSettings }]]),
-      defaultServer: 'main',
-      pollIntervalMs: pollMs,
-      clock,
-      log: () => undefined,
-    });
+    poller = pollerOf(source, clock);
     told = [];
     poller.onInteresting((key, { urgent }) => told.push({ key, urgent }));
     poller.start();
