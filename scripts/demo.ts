@@ -1,5 +1,6 @@
 // The demo: a cluster of its own, the operator, a good v1, a bad v2 under load, and the rollback as
-// it happens. It asserts one thing, that the rollback came; the tests assert the rest.
+// it happens. It asserts that the rollback came, for what is bad about v2; the tests assert the
+// rest.
 //
 //   make demo           ends and leaves nothing running
 //   make demo V2=crash  shows another bad version: errors, latency, memory, pqc, crash or image
@@ -16,7 +17,7 @@ import { UNKNOWN_VERSION } from '../test/cluster/load/report.ts';
 import type { LoadReport } from '../test/cluster/load/report.ts';
 import type { OperatorHandle } from '../test/cluster/operator.ts';
 import { app, Stage } from '../test/cluster/scenarios/stage.ts';
-import { badVersion } from './demo/badVersions.ts';
+import { badVersion, expectItsAlert } from './demo/badVersions.ts';
 import type { DemoRecord, Moment } from './demo/record.ts';
 import { createView, momentOf } from './demo/view.ts';
 
@@ -143,6 +144,7 @@ async function run(): Promise<void> {
     writeFileSync(recordFile, JSON.stringify(record, null, 1));
     await show(stage, record.incident);
     showFigures(watch, report, record.incident);
+    expectItsAlert(bad, record.incident);
     if (process.env['KEEP'] !== undefined && process.env['KEEP'] !== '') await keep(stage);
   } finally {
     await load?.stop();

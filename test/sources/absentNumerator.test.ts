@@ -31,7 +31,7 @@ describe('a custom signal without a row of the canary', () => {
   /** The signal's judgement after a minute of a canary whose requests are scraped, or not. */
   const judgedAs = async (
     absentNumerator: SignalSpec['absentNumerator'],
-    { scraped = (_: number): boolean => true } = {},
+    scraped: (timeMs: number) => boolean = () => true,
   ): Promise<SignalJudgement> => {
     const rollback = { above: '3', for: '20s' };
     const signal = { name: 'failed', unit: 'perSecond', query, rollback } as const;
@@ -80,9 +80,7 @@ describe('a custom signal without a row of the canary', () => {
   it('has no evidence of the time in which nobody scraped', async () => {
     source.rows.set(query, []);
     const [fromMs, toMs] = [clock.nowMs() + 30_000, clock.nowMs() + 50_000];
-    const { history } = await judgedAs('Zero', {
-      scraped: (timeMs) => timeMs < fromMs || timeMs > toMs,
-    });
+    const { history } = await judgedAs('Zero', (timeMs) => timeMs < fromMs || timeMs > toMs);
     const times = history.map(({ timeMs }) => timeMs);
     expect(times.filter((timeMs) => timeMs < fromMs)).to.not.deep.equal([]);
     expect(times.filter((timeMs) => timeMs > toMs)).to.not.deep.equal([]);
@@ -99,7 +97,7 @@ describe('a custom signal without a row of the canary', () => {
 
   it('has no evidence of a canary that is not scraped', async () => {
     source.rows.set(query, []);
-    const { level, absence: why } = await judgedAs('Zero', { scraped: () => false });
+    const { level, absence: why } = await judgedAs('Zero', () => false);
     expect(level).to.equal('Unknown');
     expect(why?.reason).to.equal('Empty');
   });

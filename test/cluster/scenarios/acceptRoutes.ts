@@ -19,13 +19,15 @@ export interface RouteAcceptor {
 }
 
 const group = '/apis/gateway.networking.k8s.io/v1';
+const plurals = ['httproutes', 'grpcroutes'] as const;
+type Plural = (typeof plurals)[number];
 
-/** Accepts every route of the cluster, each generation anew. */
+/** Accepts every HTTPRoute and GRPCRoute of the cluster, each generation anew. */
 export function acceptRoutes(cluster: Cluster): RouteAcceptor {
   const abort = new AbortController();
   let accepting = true;
-  const waiting = new Map<string, Route>();
-  const accept = async (route: Route): Promise<void> => {
+  const waiting = new Map<string, () => Promise<void>>();
+  const accept = async (plural: Plural, route: Route): Promise<void> => {
     const { name, namespace, generation } = route.metadata;
     const condition = (type: string): object => ({
       type,
@@ -40,25 +42,25 @@ export function acceptRoutes(cluster: Cluster): RouteAcceptor {
       controllerName: 'test.x0tta.io/acceptor',
       conditions: [condition('Accepted'), condition('ResolvedRefs')],
     }));
-    const path = `${group}/namespaces/${namespace}/httproutes/${name}/status`;
+    const path = `${group}/namespaces/${namespace}/${plural}/${name}/status`;
     // A route that went meanwhile needs no status.
     await cluster.client.patch(path, { status: { parents } }).catch(() => undefined);
   };
-  const follow = async (): Promise<void> => {
+  const follow = async (plural: Plural): Promise<void> => {
     const accepted = new Map<string, number>();
     while (!abort.signal.aborted) {
       try {
         for await (const { type, object } of cluster.client.watch<Route>(
-          `${group}/httproutes`,
+          `${group}/${plural}`,
           abort.signal,
         )) {
-          const key = `${object.metadata.namespace}/${object.metadata.name}`;
+          const key = `${plural} ${object.metadata.namespace}/${object.metadata.name}`;
           if (type === 'DELETED') accepted.delete(key);
           const isNew = accepted.get(key) !== object.metadata.generation;
           if ((type !== 'ADDED' && type !== 'MODIFIED') || !isNew) continue;
           accepted.set(key, object.metadata.generation);
-          if (accepting) await accept(object);
-          else waiting.set(key, object);
+          if (accepting) await accept(plural, object);
+          else waiting.set(key, () => accept(plural, object));
         }
       } catch {
         // The API server ends watches, and refuses new ones while a definition is young.
@@ -66,12 +68,12 @@ export function acceptRoutes(cluster: Cluster): RouteAcceptor {
       }
     }
   };
-  const running = follow();
+  const running = Promise.all(plurals.map(follow));
   return {
     accepts: (accepts) => {
       accepting = accepts;
       if (!accepts) return;
-      for (const route of waiting.values()) void accept(route);
+      for (const acceptNow of waiting.values()) void acceptNow();
       waiting.clear();
     },
     stop: async () => {

@@ -132,7 +132,7 @@ describe('a rollout that is disturbed', function () {
 
   it('scenario 26: follows an HPA, and no disruption budget stands in its way', async () => {
     await begin();
-    await inTraffic();
+    const { stable, canary } = await inTraffic();
     const selector = { matchLabels: { app } };
     const metadata = { name: app, namespace: stage.namespace };
     const scaleTargetRef = { apiVersion: 'x0tta.io/v1alpha1', kind: 'X0ttaDeployment', name: app };
@@ -150,10 +150,14 @@ describe('a rollout that is disturbed', function () {
         spec: { scaleTargetRef, minReplicas: 5, maxReplicas: 9, metrics: [] },
       },
     ]);
-    await stage.status('the replicas of the HPA', ({ stable, canary }) => {
-      return stable?.available === 5 && canary?.available === 1;
+    const scaled = await stage.status('the replicas of the HPA', (status) => {
+      return status.stable?.available === 5 && status.canary?.available === 1;
     });
     expect(await stage.weights()).to.deep.equal([80, 20]);
+    const both = [stable?.revision ?? '', canary?.revision ?? ''].toSorted().join();
+    const counted = { replicas: 6, selector: `app=${app},pod-template-hash in (${both})` };
+    expect(scaled).to.include(counted);
+    expect(await stage.scale()).to.deep.equal({ spec: { replicas: 5 }, status: counted });
     await breakCanary();
     await stage.phase('RolledBack');
     await waitFor('the canary’s pods gone', async () => (await stage.pods()).length === 5);

@@ -27,6 +27,7 @@ const troubles: Readonly<Record<string, readonly [Misbehaviour | 'refused', stri
   empty: ['empty', 'Empty'],
   stale: ['stale', 'Stale'],
   partial: ['partial', 'Partial'],
+  'too-many-series': ['too many series', 'TooManySeries'],
 };
 const sound = 'sound';
 const steps = [

@@ -10,6 +10,8 @@ export interface Report {
   /** 0 to 1, or no number at all. */
   readonly errorRatio: number;
   readonly requestsPerSecond: number;
+  /** Share of the requests that take between 100 and 500 ms; none when left out. */
+  readonly slowRatio?: number;
 }
 
 export type Reporter = (timeMs: number) => Report;
@@ -160,7 +162,9 @@ function rowsOf(
       return odd ?? report.requestsPerSecond * share(report);
     };
     if (query.includes('_bucket')) {
-      return ['0.1', '0.5', '+Inf'].map((le) => row({ ...own, le }, (at) => rate(at, () => 1)));
+      const within = (le: string): ((report: Report) => number) =>
+        le === '0.1' ? ({ slowRatio = 0 }) => 1 - slowRatio : () => 1;
+      return ['0.1', '0.5', '+Inf'].map((le) => row({ ...own, le }, (at) => rate(at, within(le))));
     }
     if (!query.includes('http_requests_total')) return [];
     return [

@@ -24,8 +24,8 @@ const change = {
     drainDelay: '0s',
   },
 };
-/** Objects, ReplicaSets, pods, services, slices and routes. */
-const watchCount = 6;
+/** Objects, ReplicaSets, pods, services, slices, HTTPRoutes and GRPCRoutes. */
+const watchCount = 7;
 
 describe('a rollout', function () {
   this.timeout(180_000);

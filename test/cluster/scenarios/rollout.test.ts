@@ -1,6 +1,7 @@
 // Scenarios 1, 2, 13, 17 and 18 of docs/scenarios.md, on a real API server; pods are made ready by
 // a helper, and no metric server answers.
 import { expect } from 'chai';
+import { VERDICT_ANNOTATION } from '../../../src/api/names.ts';
 import type { OperatorHandle } from '../operator.ts';
 import { startPodSetter } from '../pods.ts';
 import type { PodSetter } from '../pods.ts';
@@ -129,6 +130,39 @@ describe('a rollout on a real API server', () => {
     const { spec } = await stage.readRoute();
     expect(spec.rules[0]).to.deep.include({ filters });
     expect(spec.rules[1]).to.deep.equal(other);
+  });
+
+  it('gives and takes the canary’s weight on every route, in each of its rules', async () => {
+    const http = structuredClone(stage.route()) as unknown as {
+      spec: { rules: Record<string, unknown>[] };
+    };
+    const [{ backendRefs } = {}] = http.spec.rules;
+    const matches = [{ path: { type: 'PathPrefix', value: '/other' } }];
+    http.spec.rules.push({ matches, backendRefs });
+    const grpc = { ...http, kind: 'GRPCRoute', spec: { ...http.spec, rules: [{ backendRefs }] } };
+    const kinds = ['HTTPRoute', 'GRPCRoute'] as const;
+    const routes = kinds.map((kind) => ({ kind, name: app }));
+    const change = { traffic: { service: app, gatewayAPI: { routes } } };
+    const everywhere = async (): Promise<readonly string[]> => {
+      const read = await Promise.all(kinds.map((kind) => stage.readRoute(kind)));
+      return read.flatMap(({ spec, metadata }) =>
+        spec.rules.map(({ backendRefs: [stable, canary] }) => {
+          const verdict = metadata.annotations?.[VERDICT_ANNOTATION];
+          return `${stable?.weight} and ${canary?.weight}, ${verdict}`;
+        }),
+      );
+    };
+    const object = stage.object(stage.template('v1'), change);
+    await stage.cluster.apply([stage.service(), http, grpc, object]);
+    await stage.phase('Stable');
+    await stage.apply(stage.template('v2'), change);
+    await stage.canaryAt(20);
+    expect(await everywhere()).to.deep.equal(Array.from({ length: 3 }, () => '80 and 20, none'));
+    await stage.breakCanary();
+    await stage.phase('RolledBack');
+    expect(await everywhere()).to.deep.equal(
+      Array.from({ length: 3 }, () => '100 and 0, rejected'),
+    );
   });
 
   it('is waited for, explained and scaled by kubectl', async () => {

@@ -2,7 +2,7 @@
 // its own, and words for what a scenario waits for and asserts. It asserts nothing itself.
 import { readFileSync } from 'node:fs';
 import { request } from 'undici';
-import type { Status, X0ttaDeployment } from '../../../src/api/schema.ts';
+import type { RouteKind, Status, X0ttaDeployment } from '../../../src/api/schema.ts';
 import type { Cluster } from '../cluster.ts';
 import { gatewayRef } from '../gateway.ts';
 import { startLoad } from '../load/generator.ts';
@@ -50,6 +50,12 @@ export interface ReplicaSet extends Named {
   readonly status: { readonly replicas: number };
 }
 
+/** The scale subresource, by which an HPA counts and scales. */
+export interface Scale {
+  readonly spec: { readonly replicas: number };
+  readonly status: { readonly replicas: number; readonly selector: string };
+}
+
 /** A write as the API server's audit log has it. */
 export interface AuditedWrite {
   readonly verb: string;
@@ -63,6 +69,14 @@ export interface AuditedWrite {
   };
   readonly responseStatus: { readonly code: number };
   readonly responseObject?: unknown;
+}
+
+/** Every write in a cluster so far, in the order of the audit log. */
+export function auditedWrites({ auditLog }: Pick<Cluster, 'auditLog'>): readonly AuditedWrite[] {
+  return readFileSync(auditLog, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as AuditedWrite);
 }
 
 /** What of a spec a scenario changes; a level deep. */
@@ -118,8 +132,12 @@ export class Stage {
   }
 
   get routePath(): string {
+    return this.#pathOfRoute('HTTPRoute');
+  }
+
+  #pathOfRoute(kind: RouteKind): string {
     const group = '/apis/gateway.networking.k8s.io/v1';
-    return `${group}/namespaces/${this.namespace}/httproutes/${app}`;
+    return `${group}/namespaces/${this.namespace}/${kind.toLowerCase()}s/${app}`;
   }
 
   service(): object {
@@ -182,6 +200,11 @@ export class Stage {
     return this.cluster.client.get<X0ttaDeployment>(this.#path);
   }
 
+  async scale(): Promise<Scale> {
+    const { spec, status } = await this.cluster.client.get<Scale>(`${this.#path}/scale`);
+    return { spec, status };
+  }
+
   /** Waits until the status of the newest generation satisfies `holds`, and returns it. */
   async status(
     what: string,
@@ -227,8 +250,8 @@ export class Stage {
     }
   }
 
-  async readRoute(): Promise<Route> {
-    return this.cluster.client.get<Route>(this.routePath);
+  async readRoute(kind: RouteKind = 'HTTPRoute'): Promise<Route> {
+    return this.cluster.client.get<Route>(this.#pathOfRoute(kind));
   }
 
   /** The weights of the first rule: stable's, canary's. */
@@ -253,11 +276,9 @@ export class Stage {
 
   /** Every write in this namespace so far, in the order of the audit log. */
   writes(): readonly AuditedWrite[] {
-    return readFileSync(this.cluster.auditLog, 'utf8')
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as AuditedWrite)
-      .filter(({ objectRef }) => objectRef.namespace === this.namespace);
+    return auditedWrites(this.cluster).filter(
+      ({ objectRef }) => objectRef.namespace === this.namespace,
+    );
   }
 
   /** The route's canary weights in the order they were written. */

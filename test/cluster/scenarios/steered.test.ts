@@ -1,6 +1,7 @@
 // Scenarios 4, 7, 15, 24, 25 and 28 of docs/scenarios.md, on a real API server: the metric server
 // says what each test wants, pods are made ready by a helper.
 import { expect } from 'chai';
+import { request } from 'undici';
 import type { Status } from '../../../src/api/schema.ts';
 import type { OperatorHandle } from '../operator.ts';
 import { startPodSetter } from '../pods.ts';
@@ -12,7 +13,7 @@ import type { RouteAcceptor } from './acceptRoutes.ts';
 import { failing, healthy, startFakePrometheus } from './fakePrometheus.ts';
 import type { FakePrometheus, Reporter } from './fakePrometheus.ts';
 import { app, Stage } from './stage.ts';
-import type { SpecChange } from './stage.ts';
+import type { Scale, SpecChange } from './stage.ts';
 
 describe('a canary with steered evidence', function () {
   this.timeout(120_000);
@@ -65,20 +66,47 @@ describe('a canary with steered evidence', function () {
     metrics.reports.set(`${stage.namespace}/${canary?.replicaSet}`, reporter);
   };
 
+  /** The operator's metrics as they are now, by name and labels. */
+  const measured = async (): Promise<(series: string) => number | undefined> => {
+    const answer = await request(`${operator.url}/metrics`);
+    const lines = (await answer.body.text()).split('\n').map((line) => line.split(/ (?=\S+$)/));
+    const values = new Map(lines.map(([series = '', value]) => [series, Number(value)]));
+    return (series) => values.get(series);
+  };
+
   const begin = async (change: SpecChange): Promise<Status> => {
     await stage.applyAll(stage.template('v1'), change);
     return stage.phase('Stable');
   };
+
+  /** What the scale subresource says of one revision's pods alone. */
+  const countedAs = (replicas: number, revision: string | undefined): Scale['status'] => ({
+    replicas,
+    selector: `app=${app},pod-template-hash in (${revision})`,
+  });
 
   it('scenario 4: rolls back a failure while a step waits for an approval', async () => {
     const change = steps({ weight: 20, approval: 'Required' });
     await begin(change);
     const status = await roll('v2', healthy, change);
     await stage.phase('AwaitingApproval');
+    await stage.status('evidence', ({ signals }) => {
+      return signals?.find(({ name }) => name === 'errorRate')?.level === 'Normal';
+    });
+    const judged = await measured();
+    const labels = `namespace="${stage.namespace}",name="${app}"`;
+    expect(judged(`x0tta_canary_weight_percent{${labels}}`)).to.equal(20);
+    expect(judged(`x0tta_signal_value{${labels},signal="errorRate"}`)).to.equal(0);
+    expect(judged('x0tta_objects{phase="AwaitingApproval"}')).to.equal(1);
     report(status, failing);
     const rolledBack = await stage.phase('RolledBack');
     expect(rolledBack.incidents?.[0]).to.include({ alert: 'HIGH_ERROR_RATE' });
     expect(await stage.weights()).to.deep.equal([100, 0]);
+    const after = await measured();
+    expect(after('x0tta_incidents_total{alert="HIGH_ERROR_RATE"}')).to.equal(1);
+    expect(after('x0tta_hold_to_patch_seconds_count')).to.equal(1);
+    expect(after('x0tta_hold_to_patch_seconds_sum')).to.be.within(0.001, 1);
+    expect(after('x0tta_decisions_total{check="rollbackLimitHeld"}')).to.be.at.least(1);
   });
 
   it('goes on with a step that was approved, and not before', async () => {
@@ -134,6 +162,8 @@ describe('a canary with steered evidence', function () {
     const baking = await stage.phase('Baking');
     expect(baking.canary?.weight).to.equal(100);
     expect(baking.stable?.available).to.equal(2);
+    // At 100 % an HPA counts the new revision alone, whose pods carry all of the load.
+    expect(await stage.scale()).to.deep.include({ status: countedAs(2, baking.canary?.revision) });
     const written = stage.writtenWeights().length;
     report(status, failing);
     const rolledBack = await stage.phase('RolledBack');
@@ -153,6 +183,7 @@ describe('a canary with steered evidence', function () {
       return phase === 'Stable' && stable?.revision !== first.stable?.revision;
     });
     await waitFor('the pods of v1 gone', async () => (await stage.pods()).length === 2);
+    expect(await stage.scale()).to.deep.include({ status: countedAs(2, second.stable?.revision) });
     await stage.act('rollback/regret');
     const back = await stage.phase('RolledBack');
     expect(back.stable?.revision).to.equal(first.stable?.revision);
