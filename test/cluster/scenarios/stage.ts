@@ -68,6 +68,7 @@ export interface AuditedWrite {
     readonly subresource?: string;
   };
   readonly responseStatus: { readonly code: number };
+  readonly requestObject?: unknown;
   readonly responseObject?: unknown;
 }
 
