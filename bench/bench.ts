@@ -1,8 +1,9 @@
 // What every part of the bench stands on: a cluster with an API server and a Prometheus of its own,
 // pods by kwok, an exporter, the operator between recorders, and the writes of the audit log.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
+import { newEntries } from '../test/cluster/auditLog.ts';
 import { startComponent } from '../test/cluster/process.ts';
 import type { Component } from '../test/cluster/process.ts';
 import { startCluster } from '../test/cluster/cluster.ts';
@@ -65,7 +66,7 @@ export async function startBench(scrapeSeconds: number): Promise<Bench> {
   const interval = `${scrapeSeconds}s`;
   const server = { name: 'main', url: recorder.url, scrapeInterval: interval, lag: '1s' };
   const configYaml = JSON.stringify({ servers: [server], pollInterval: interval });
-  let offset = 0;
+  const read = newEntries<AuditEvent>(cluster);
   return {
     cluster,
     exporter,
@@ -75,13 +76,7 @@ export async function startBench(scrapeSeconds: number): Promise<Bench> {
       ends.push(() => operator.stop());
       return operator;
     },
-    newWrites: () => {
-      const log = readFileSync(cluster.auditLog);
-      const end = log.lastIndexOf(10) + 1;
-      const lines = log.subarray(offset, end).toString().split('\n').filter(Boolean);
-      offset = end;
-      return lines.flatMap(writeOf);
-    },
+    newWrites: () => read().flatMap(writeOf),
     stop: async () => {
       for (const end of ends.toReversed()) await end().catch(() => undefined);
     },
@@ -103,8 +98,7 @@ interface AuditEvent {
   readonly responseObject?: unknown;
 }
 
-function writeOf(line: string): Write[] {
-  const event = JSON.parse(line) as AuditEvent;
+function writeOf(event: AuditEvent): Write[] {
   const { objectRef } = event;
   if (objectRef === undefined) return [];
   return [

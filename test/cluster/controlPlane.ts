@@ -198,6 +198,8 @@ function startApiServer(
       '--kubelet-preferred-address-types=InternalIP',
       `--audit-policy-file=${join(folder, 'audit-policy.json')}`,
       `--audit-log-path=${auditLogOf(folder)}`,
+      // In MB: by default a new file begins at 100, and who reads the log would miss the old one.
+      '--audit-log-maxsize=100000',
       '--profiling=false',
     ],
   });

@@ -6,7 +6,7 @@ import type { OperatorHandle } from '../operator.ts';
 import { waitFor } from '../process.ts';
 import { sharedCluster } from '../shared.ts';
 import { app, Stage } from './stage.ts';
-import type { AuditedWrite } from './stage.ts';
+import type { AuditedWrite } from '../auditLog.ts';
 import { startStandIns } from './standIns.ts';
 import type { StandIns } from './standIns.ts';
 

@@ -1,8 +1,9 @@
 // What scenarios share: a namespace with an X0ttaDeployment, its Service and route, an operator of
 // its own, and words for what a scenario waits for and asserts. It asserts nothing itself.
-import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import type { RouteKind, Status, X0ttaDeployment } from '../../../src/api/schema.ts';
+import { auditedWrites } from '../auditLog.ts';
+import type { AuditedWrite } from '../auditLog.ts';
 import type { Cluster } from '../cluster.ts';
 import { gatewayRef } from '../gateway.ts';
 import { startLoad } from '../load/generator.ts';
@@ -54,30 +55,6 @@ export interface ReplicaSet extends Named {
 export interface Scale {
   readonly spec: { readonly replicas: number };
   readonly status: { readonly replicas: number; readonly selector: string };
-}
-
-/** A write as the API server's audit log has it. */
-export interface AuditedWrite {
-  readonly verb: string;
-  readonly user: { readonly username: string };
-  readonly requestReceivedTimestamp: string;
-  readonly objectRef: {
-    readonly resource: string;
-    readonly namespace?: string;
-    readonly name?: string;
-    readonly subresource?: string;
-  };
-  readonly responseStatus: { readonly code: number };
-  readonly requestObject?: unknown;
-  readonly responseObject?: unknown;
-}
-
-/** Every write in a cluster so far, in the order of the audit log. */
-export function auditedWrites({ auditLog }: Pick<Cluster, 'auditLog'>): readonly AuditedWrite[] {
-  return readFileSync(auditLog, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as AuditedWrite);
 }
 
 /** What of a spec a scenario changes; a level deep. */
