@@ -1,5 +1,5 @@
 // The writes of a cluster as its API server's audit log has them. It reads a file and asks nobody.
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { Cluster } from './cluster.ts';
 
 /** A write, once it was answered. */
@@ -18,16 +18,20 @@ export interface AuditedWrite {
   readonly responseObject?: unknown;
 }
 
-type Log = Pick<Cluster, 'auditLog'>;
+/** Where a first call begins. */
+type Start = 'the beginning' | 'now';
 
-/** Every write so far. A long log takes a second, in which this process answers nobody. */
-export function auditedWrites(log: Log): readonly AuditedWrite[] {
-  return newEntries(log)();
-}
-
-/** The entries since the last call, of which only these are read; first, all there are. */
-export function newEntries<Entry = AuditedWrite>({ auditLog }: Log): () => readonly Entry[] {
-  let offset = 0;
+/**
+ * The entries since the last call. No call reads more than these: a long log takes a second, in
+ * which a process that is a metric server as well would answer nobody.
+ */
+export function newEntries<Entry = AuditedWrite>(
+  { auditLog }: Pick<Cluster, 'auditLog'>,
+  start: Start = 'the beginning',
+): () => readonly Entry[] {
+  // From the last byte, which ends a line or is in the middle of one that began before.
+  let offset = start === 'now' ? Math.max(0, statSync(auditLog).size - 1) : 0;
+  let isInLine = offset > 0;
   return () => {
     const file = openSync(auditLog, 'r');
     try {
@@ -35,8 +39,10 @@ export function newEntries<Entry = AuditedWrite>({ auditLog }: Log): () => reado
       readSync(file, rest, 0, rest.length, offset);
       // The newest line may still be under way.
       const whole = rest.subarray(0, rest.lastIndexOf('\n') + 1);
+      const text = whole.subarray(isInLine ? whole.indexOf('\n') + 1 : 0).toString();
+      isInLine &&= whole.length === 0;
       offset += whole.length;
-      const lines = whole.toString().split('\n').filter(Boolean);
+      const lines = text.split('\n').filter(Boolean);
       return lines.map((line) => JSON.parse(line) as Entry);
     } finally {
       closeSync(file);

@@ -1,7 +1,7 @@
 // The harness itself, on the control-plane profile: the cluster answers, and its audit log shows
 // what was written.
 import { expect } from 'chai';
-import { auditedWrites } from './auditLog.ts';
+import { newEntries } from './auditLog.ts';
 import type { Cluster } from './cluster.ts';
 import { startPodSetter } from './pods.ts';
 import { waitFor } from './process.ts';
@@ -35,7 +35,7 @@ describe('the cluster harness', function () {
     ]);
     await cluster.kubectl(['get', 'configmap', 'written', '-n', namespace]);
     const events = await waitFor('the write in the audit log', () => {
-      const found = auditedWrites(cluster).filter(({ objectRef }) => objectRef.name === 'written');
+      const found = newEntries(cluster)().filter(({ objectRef }) => objectRef.name === 'written');
       return found.length > 0 && found;
     });
     expect(events.map(({ verb }) => verb)).to.deep.equal(['patch']);

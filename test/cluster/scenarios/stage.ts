@@ -2,7 +2,7 @@
 // its own, and words for what a scenario waits for and asserts. It asserts nothing itself.
 import { request } from 'undici';
 import type { RouteKind, Status, X0ttaDeployment } from '../../../src/api/schema.ts';
-import { auditedWrites } from '../auditLog.ts';
+import { newEntries } from '../auditLog.ts';
 import type { AuditedWrite } from '../auditLog.ts';
 import type { Cluster } from '../cluster.ts';
 import { gatewayRef } from '../gateway.ts';
@@ -67,12 +67,15 @@ export class Stage {
   /** The operators' metric server; else the cluster's Prometheus, or one that refuses. */
   metricsUrl: string | undefined;
   readonly #image: string;
+  readonly #newEntries: () => readonly AuditedWrite[];
+  readonly #writes: AuditedWrite[] = [];
 
   private constructor(cluster: Cluster, namespace: string, image: string) {
     this.cluster = cluster;
     this.namespace = namespace;
     this.hostname = `${namespace}.test`;
     this.#image = image;
+    this.#newEntries = newEntries(cluster, 'now');
   }
 
   /** A namespace of its own. */
@@ -254,9 +257,9 @@ export class Stage {
 
   /** Every write in this namespace so far, in the order of the audit log. */
   writes(): readonly AuditedWrite[] {
-    return auditedWrites(this.cluster).filter(
-      ({ objectRef }) => objectRef.namespace === this.namespace,
-    );
+    const isOwn = ({ objectRef }: AuditedWrite): boolean => objectRef.namespace === this.namespace;
+    this.#writes.push(...this.#newEntries().filter(isOwn));
+    return [...this.#writes];
   }
 
   /** The route's canary weights in the order they were written. */
