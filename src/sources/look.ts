@@ -179,8 +179,9 @@ async function look(how: Look): Promise<Seen> {
   };
   const tooMuchOn = (nth: number, subject: Subject): ReturnType<Seen['tooMuchOn']> => {
     const own = subject.signals.map(plans);
-    const asked = [freshness, ...own, ...own.flatMap((plan) => nativeOf(nth, subject, plan))];
-    return tooMuchOf(asked, more, subject);
+    const native = own.flatMap((plan) => nativeOf(nth, subject, plan));
+    const counted = own.flatMap((plan) => plan.counted ?? []);
+    return tooMuchOf([freshness, ...own, ...native, ...counted], more, subject);
   };
   return { atMs: how.atMs, evidenceOn: evidenceOf, tooMuchOn, release };
 }
@@ -255,8 +256,9 @@ function evidenceOn(
     return absentEvidence(signal, subject, unscraped(subject), query, how.atMs);
   }
   const { lookedFor } = plan;
-  if (points.points.points.length === 0 && answered?.rows.namesNobody === true) {
-    if (signal.absentIsZero) return absentEvidence(signal, subject, namesNobody, query, how.atMs);
+  const isMissing = signal.absentIsZero && points.points.points.length === 0;
+  if (isMissing && answered?.rows.namesNobody === true) {
+    return absentEvidence(signal, subject, namesNobody, query, how.atMs);
   }
   const isCounted = isScraped && distrusted === null;
   const zerosMs = isCounted ? countedMs(one, plan, answers) : [];

@@ -34,10 +34,11 @@ export function dialectOf(settings: ServerSettings): Dialect {
   return { profile, labels: { ...profile.labels, ...settings.labels }, matchers, scrapeIntervalMs };
 }
 
-/** Signals with the same key have the same query, apart from the scope. */
+/** Signals with the same key have the same queries, apart from the scope. */
 export function keyOf(signal: ResolvedSignal): string {
   const { kind, forSeconds, windowSeconds, warning, critical, rollback, query } = signal;
-  return `${kind} ${forSeconds} ${windowSeconds} ${warning} ${critical} ${rollback} ${query ?? ''}`;
+  const limits = `${warning} ${critical} ${rollback}`;
+  return `${kind} ${forSeconds} ${windowSeconds} ${limits} ${signal.absentIsZero} ${query ?? ''}`;
 }
 
 /** `isRange`: over a range a counter's earlier values come by themselves. */

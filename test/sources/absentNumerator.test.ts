@@ -4,13 +4,16 @@ import { resolvePolicy } from '../../src/api/defaults.ts';
 import type { SignalSpec } from '../../src/api/schema.ts';
 import { judgeSignals } from '../../src/core/judgement.ts';
 import type { SignalJudgement } from '../../src/core/judgement.ts';
+import { lookAtSome } from '../../src/sources/look.ts';
+import type { Seen } from '../../src/sources/look.ts';
 import type { Poller } from '../../src/sources/poller.ts';
 import { absence } from '../../src/sources/port.ts';
+import type { Subject } from '../../src/sources/questions.ts';
 import { specWith } from '../api/spec.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 import { FakeSource } from './fakeSource.ts';
 import { pollerOf, pollMs } from './pollerOf.ts';
-import { evidenceTarget } from './settings.ts';
+import { evidenceTarget, serverSettings } from './settings.ts';
 
 const query = 'sum by (namespace, replicaset) (rate(failed_total[1m]))';
 
@@ -114,6 +117,54 @@ describe('a custom signal without a row of the canary', () => {
     const judgement = await judgedAs('Zero');
     expect(judgement).to.include({ level: 'Breach' });
     expect(judgement.breach.state).to.equal('held');
+  });
+
+  /** One object whose only signal is the custom one. */
+  const subjectOf = (name: string, absentNumerator: 'Zero' | 'NoData'): Subject => {
+    const rollback = { above: '3', for: '20s' };
+    const signal = { name: 'failed', unit: 'perSecond', query, rollback, absentNumerator } as const;
+    const found = resolvePolicy(specWith({ signals: [signal] }));
+    if (found.kind === 'invalid') throw new Error(found.messages.join('; '));
+    const canaryReplicaSet = `${name}-b`;
+    source.revisions.set(`mesh/${canaryReplicaSet}`, () => 0);
+    return {
+      target: { ...evidenceTarget, key: `mesh/${name}`, canaryReplicaSet },
+      signals: found.policy.signals.filter(({ kind }) => kind === 'custom'),
+      pods: new Set([`${canaryReplicaSet}-bbbbb`]),
+      absentSinceMs: {},
+    };
+  };
+  const lookAt = (...subjects: readonly Subject[]): Promise<Seen> => {
+    const server = { source, settings: serverSettings, isShared: () => true };
+    return lookAtSome(server, subjects, clock.nowMs());
+  };
+
+  it('says so for its own object alone, whoever else has the query and the limits', async () => {
+    source.rows.set(query, []);
+    const [zero, plain] = [subjectOf('zero', 'Zero'), subjectOf('plain', 'NoData')];
+    for (const subjects of [
+      [zero, plain],
+      [plain, zero],
+    ]) {
+      const seen = await lookAt(...subjects);
+      const countOf = (subject: Subject): number | undefined => {
+        const found = seen.evidenceOn(subjects.indexOf(subject), subject).signals['failed'];
+        return found?.state === 'known' ? found.latest.points.length : undefined;
+      };
+      expect([countOf(zero), countOf(plain)]).to.deep.equal([1, 0]);
+    }
+  });
+
+  it('is asked about for fewer where its requests are too much', async () => {
+    source.rows.set(query, []);
+    const instant = source.instant.bind(source);
+    source.instant = (text, timeMs, take) =>
+      text.includes('rate(http_requests_total')
+        ? Promise.resolve({ ok: false, absence: absence('untrusted', 'TooManySeries', 'many') })
+        : instant(text, timeMs, take);
+    const [zero, plain] = [subjectOf('zero', 'Zero'), subjectOf('plain', 'NoData')];
+    const seen = await lookAt(zero, plain);
+    expect([seen.tooMuchOn(0, zero), seen.tooMuchOn(1, plain)]).to.deep.equal(['size', null]);
   });
 
   it('is not told that its query matches nothing', async () => {
