@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { newEntries } from '../test/cluster/auditLog.ts';
+import type { AuditedWrite } from '../test/cluster/auditLog.ts';
 import { startComponent } from '../test/cluster/process.ts';
 import type { Component } from '../test/cluster/process.ts';
 import { startCluster } from '../test/cluster/cluster.ts';
@@ -66,7 +67,7 @@ export async function startBench(scrapeSeconds: number): Promise<Bench> {
   const interval = `${scrapeSeconds}s`;
   const server = { name: 'main', url: recorder.url, scrapeInterval: interval, lag: '1s' };
   const configYaml = JSON.stringify({ servers: [server], pollInterval: interval });
-  const read = newEntries<AuditEvent>(cluster);
+  const read = newEntries(cluster);
   return {
     cluster,
     exporter,
@@ -76,45 +77,27 @@ export async function startBench(scrapeSeconds: number): Promise<Bench> {
       ends.push(() => operator.stop());
       return operator;
     },
-    newWrites: () => read().flatMap(writeOf),
+    newWrites: () => read().map(writeOf),
     stop: async () => {
       for (const end of ends.toReversed()) await end().catch(() => undefined);
     },
   };
 }
 
-interface AuditEvent {
-  readonly verb: string;
-  readonly user: { readonly username: string };
-  readonly objectRef?: {
-    readonly resource: string;
-    readonly namespace?: string;
-    readonly name?: string;
-    readonly subresource?: string;
+function writeOf(entry: AuditedWrite): Write {
+  const { resource, namespace = '', name = '', subresource = '' } = entry.objectRef;
+  return {
+    verb: entry.verb,
+    resource,
+    namespace,
+    name,
+    subresource,
+    user: entry.user.username,
+    code: entry.responseStatus.code,
+    receivedMs: microsecondsOf(entry.requestReceivedTimestamp),
+    doneMs: microsecondsOf(entry.stageTimestamp),
+    object: entry.responseObject,
   };
-  readonly responseStatus?: { readonly code: number };
-  readonly requestReceivedTimestamp: string;
-  readonly stageTimestamp: string;
-  readonly responseObject?: unknown;
-}
-
-function writeOf(event: AuditEvent): Write[] {
-  const { objectRef } = event;
-  if (objectRef === undefined) return [];
-  return [
-    {
-      verb: event.verb,
-      resource: objectRef.resource,
-      namespace: objectRef.namespace ?? '',
-      name: objectRef.name ?? '',
-      subresource: objectRef.subresource ?? '',
-      user: event.user.username,
-      code: event.responseStatus?.code ?? 0,
-      receivedMs: microsecondsOf(event.requestReceivedTimestamp),
-      doneMs: microsecondsOf(event.stageTimestamp),
-      object: event.responseObject,
-    },
-  ];
 }
 
 /** RFC 3339 with six digits, as ms with fractions. */

@@ -109,7 +109,8 @@ function approval({ record }: RevisionView, step: number): Partial<RevisionRecor
 
 /** The time of the pause does not count against the deadline of a step that waits for pods. */
 function resume(s: Situation): readonly Command[] {
-  const waits = s.canaryActive && s.canary?.record.podsMissingSinceMs ? s.canary : null;
+  const missingSinceMs = s.canary?.record.podsMissingSinceMs ?? null;
+  const waits = s.canaryActive && missingSinceMs !== null ? s.canary : null;
   const paused = s.obs.revisions.filter(({ record }) => record.pausedBy !== null);
   return [
     ...(waits === null ? [] : [write(waits, { podsMissingSinceMs: s.obs.nowMs })]),

@@ -1,5 +1,5 @@
-// How often a metric server scrapes: as its configuration says, or else measured once by the
-// counters of requests of the objects. Until that is known it is assumed.
+// How often a metric server scrapes: as its configuration says, or else measured by the counters of
+// requests of the objects, until it was twice alike. Until it is known it is assumed.
 import type { ResolvedSignal } from '../api/defaults.ts';
 import type { Problem } from '../core/model.ts';
 import type { Clock } from '../runtime/clock.ts';

@@ -7,6 +7,7 @@ export interface AuditedWrite {
   readonly verb: string;
   readonly user: { readonly username: string };
   readonly requestReceivedTimestamp: string;
+  readonly stageTimestamp: string;
   readonly objectRef: {
     readonly resource: string;
     readonly namespace?: string;
@@ -25,10 +26,10 @@ type Start = 'the beginning' | 'now';
  * The entries since the last call. No call reads more than these: a long log takes a second, in
  * which a process that is a metric server as well would answer nobody.
  */
-export function newEntries<Entry = AuditedWrite>(
+export function newEntries(
   { auditLog }: Pick<Cluster, 'auditLog'>,
   start: Start = 'the beginning',
-): () => readonly Entry[] {
+): () => readonly AuditedWrite[] {
   // From the last byte, which ends a line or is in the middle of one that began before.
   let offset = start === 'now' ? Math.max(0, statSync(auditLog).size - 1) : 0;
   let isInLine = offset > 0;
@@ -43,7 +44,7 @@ export function newEntries<Entry = AuditedWrite>(
       isInLine &&= whole.length === 0;
       offset += whole.length;
       const lines = text.split('\n').filter(Boolean);
-      return lines.map((line) => JSON.parse(line) as Entry);
+      return lines.map((line) => JSON.parse(line) as AuditedWrite);
     } finally {
       closeSync(file);
     }

@@ -63,3 +63,8 @@ export function healthyFor(cluster: FakeCluster, seconds: number): void {
     cluster.settle();
   }
 }
+
+/** A person orders a retry, whose id is `again`. */
+export function orderRetry(cluster: FakeCluster): void {
+  cluster.action = { kind: 'action', action: { verb: 'retry', id: 'again', revision: null } };
+}

@@ -1,7 +1,7 @@
 // A verdict once it was taken: it outlives every witness but one, and only a person lifts it.
 import { expect } from 'chai';
 import { decide } from '../../src/core/decide.ts';
-import { breaching, canaryInTraffic, spec } from './canary.ts';
+import { breaching, canaryInTraffic, orderRetry, spec } from './canary.ts';
 import { FakeCluster } from './fakeCluster.ts';
 
 describe('a verdict', () => {
@@ -70,8 +70,7 @@ describe('a verdict', () => {
     rejected();
     const before = cluster.record('b');
     cluster.nowMs += 1_000;
-    const action = { verb: 'retry', id: 'again', revision: null } as const;
-    cluster.action = { kind: 'action', action };
+    orderRetry(cluster);
     cluster.settle();
     expect(cluster.record('b').attempt).to.equal(2);
     expect(cluster.record('b').attemptStartMs).to.be.above(before.attemptStartMs ?? 0);
@@ -84,8 +83,7 @@ describe('a verdict', () => {
     canaryInTraffic(cluster);
     cluster.broken.set('b', 'CrashLoopBackOff');
     cluster.settle();
-    const action = { verb: 'retry', id: 'again', revision: null } as const;
-    cluster.action = { kind: 'action', action };
+    orderRetry(cluster);
     cluster.settle();
     expect(cluster.revisions.get('b')?.replicas, 'it drains').to.equal(1);
     expect(cluster.record('b').attempt).to.equal(1);
@@ -102,8 +100,7 @@ describe('a verdict', () => {
     rejected();
     cluster.nowMs += 6_000;
     cluster.settle();
-    const action = { verb: 'retry', id: 'again', revision: null } as const;
-    cluster.action = { kind: 'action', action };
+    orderRetry(cluster);
     cluster.pass();
     const obs = cluster.observe();
     expect(decide(obs).check).to.equal('retryWasAccepted');
@@ -139,8 +136,7 @@ describe('a verdict', () => {
     cluster.nowMs += 6_000;
     cluster.settle();
     expect(cluster.revisions.get('c')?.replicas).to.equal(0);
-    const action = { verb: 'retry', id: 'again', revision: null } as const;
-    cluster.action = { kind: 'action', action };
+    orderRetry(cluster);
     cluster.settle();
     expect(cluster.status?.lastActions?.[0]).to.include({ id: 'again', result: 'Done' });
     expect(cluster.route.mark).to.include({ revision: 'b', attempt: 2 });

@@ -6,7 +6,7 @@ import { judgePods } from '../../src/core/podHealth.ts';
 import type { RevisionView } from '../../src/core/model.ts';
 import type { Pod } from '../../src/kube/port.ts';
 import { failsToPull, revisionView } from '../../src/reconcile/views.ts';
-import { breaching, canaryInTraffic, spec } from '../core/canary.ts';
+import { breaching, canaryInTraffic, orderRetry, spec } from '../core/canary.ts';
 import { FakeCluster } from '../core/fakeCluster.ts';
 
 /** A pod of the canary; of `phase` when that is given, as the kubelet leaves one that it ends. */
@@ -35,8 +35,7 @@ describe('a pod that ended while its containers waited', () => {
     cluster.settle();
     cluster.nowMs += 6_000;
     cluster.settle();
-    const action = { verb: 'retry', id: 'again', revision: null } as const;
-    cluster.action = { kind: 'action', action };
+    orderRetry(cluster);
     cluster.pass();
     const obs = cluster.observe();
     const checkWith = (one: Pod): string => {

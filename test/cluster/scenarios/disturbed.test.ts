@@ -60,18 +60,10 @@ describe('a rollout that is disturbed', function () {
       return canary?.weight === 20 && step?.startedAt !== undefined;
     });
 
-  const breakCanary = async (behaviour = 'crash-loop'): Promise<void> => {
-    const { status } = await stage.read();
-    const [pod] = await stage.pods(status?.canary?.revision);
-    const path = `/api/v1/namespaces/${stage.namespace}/pods/${pod?.metadata.name}`;
-    const annotations = { 'test.x0tta.io/behaviour': behaviour };
-    await stage.cluster.client.patch(path, { metadata: { annotations } });
-  };
-
   it('scenario 10: rolls a crash loop back at once, and stable serves', async () => {
     await begin();
     await inTraffic();
-    await breakCanary();
+    await stage.breakCanary();
     const status = await stage.phase('RolledBack');
     expect(status.incidents?.[0]).to.include({ alert: 'SERVICE_DOWN', signal: 'pods' });
     expect(status.incidents?.[0]?.value).to.include('CrashLoopBackOff');
@@ -90,7 +82,7 @@ describe('a rollout that is disturbed', function () {
     });
     expect(waiting.step?.startedAt).to.equal(undefined);
     expect(await stage.weights()).to.deep.equal([80, 20]);
-    await breakCanary();
+    await stage.breakCanary();
     const status = await stage.phase('RolledBack');
     expect(status.incidents?.[0]).to.include({ alert: 'SERVICE_DOWN' });
     expect(await stage.weights()).to.deep.equal([100, 0]);
@@ -100,7 +92,7 @@ describe('a rollout that is disturbed', function () {
     await begin();
     await inTraffic();
     proxy.answerConflict(/\/x0ttadeployments\/[^/]+\/status/);
-    await breakCanary();
+    await stage.breakCanary();
     await waitFor('the traffic back', async () => (await stage.weights())[1] === 0);
     await waitFor('the canary at no pods', async () => {
       const sets = await stage.replicaSets();
@@ -121,7 +113,7 @@ describe('a rollout that is disturbed', function () {
     await server.stop('SIGKILL');
     server.start();
     await waitFor('the API server', () => stage.cluster.client.text('/readyz'), 60_000);
-    await breakCanary();
+    await stage.breakCanary();
     const status = await stage.phase('RolledBack');
     expect(status.incidents?.[0]).to.include({ alert: 'SERVICE_DOWN' });
     await stage.apply(stage.template('v3'), longStep);
@@ -158,7 +150,7 @@ describe('a rollout that is disturbed', function () {
     const counted = { replicas: 6, selector: `app=${app},pod-template-hash in (${both})` };
     expect(scaled).to.include(counted);
     expect(await stage.scale()).to.deep.equal({ spec: { replicas: 5 }, status: counted });
-    await breakCanary();
+    await stage.breakCanary();
     await stage.phase('RolledBack');
     await waitFor('the canary’s pods gone', async () => (await stage.pods()).length === 5);
     const budget = await stage.cluster.client.get<{ status: { expectedPods: number } }>(

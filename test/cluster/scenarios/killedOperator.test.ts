@@ -59,14 +59,6 @@ describe('an operator killed in the middle of a rollback', function () {
     return [stage, operator];
   };
 
-  const breakCanary = async (stage: Stage): Promise<void> => {
-    const { status } = await stage.read();
-    const [pod] = await stage.pods(status?.canary?.revision);
-    const path = `/api/v1/namespaces/${stage.namespace}/pods/${pod?.metadata.name}`;
-    const annotations = { 'test.x0tta.io/behaviour': 'crash-loop' };
-    await stage.cluster.client.patch(path, { metadata: { annotations } });
-  };
-
   const settled = async (stage: Stage): Promise<EndState> => {
     const status = await stage.phase('RolledBack');
     await waitFor('the canary scaled down and its service back', async () => {
@@ -79,7 +71,7 @@ describe('an operator killed in the middle of a rollback', function () {
   const killAt = async (nth: number, when: Trap['when']): Promise<EndState> => {
     const [stage, operator] = await canaryInTraffic(`kill-${nth}-${when}`);
     proxy.set({ nth, when, spring: () => operator.kill('SIGKILL') });
-    await breakCanary(stage);
+    await stage.breakCanary();
     expect(await operator.exited).to.equal('SIGKILL');
     const next = await stage.startOperator(undefined, '--no-leader-elect');
     const state = await settled(stage);
@@ -92,7 +84,7 @@ describe('an operator killed in the middle of a rollback', function () {
   it('scenario 19: ends in the same state whichever write it dies at', async () => {
     const [stage, operator] = await canaryInTraffic('kill-none');
     proxy.set(null);
-    await breakCanary(stage);
+    await stage.breakCanary();
     const expected = await settled(stage);
     const count = proxy.writes.length;
     expectNoWeightAfterVerdict(stage);

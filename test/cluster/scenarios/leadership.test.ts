@@ -65,19 +65,11 @@ describe('two operators', function () {
   const writesOf = (operator: 0 | 1): readonly string[] =>
     (proxies[operator]?.writes ?? []).filter((write) => !write.includes('/leases'));
 
-  const breakCanary = async (): Promise<void> => {
-    const { status } = await stage.read();
-    const [pod] = await stage.pods(status?.canary?.revision);
-    const path = `/api/v1/namespaces/${stage.namespace}/pods/${pod?.metadata.name}`;
-    const annotations = { 'test.x0tta.io/behaviour': 'crash-loop' };
-    await stage.cluster.client.patch(path, { metadata: { annotations } });
-  };
-
   /** Runs until the first write of the leader's rollback is held, and returns when that was. */
   const leaderHeldInRollback = async (): Promise<number> => {
     const sprung = Promise.withResolvers<number>();
     proxies[0]?.set({ nth: 1, when: 'before', spring: () => sprung.resolve(Date.now()) });
-    await breakCanary();
+    await stage.breakCanary();
     return sprung.promise;
   };
 
@@ -110,7 +102,7 @@ describe('two operators', function () {
 
   it('scenario 23: a leader that was stopped past its lease writes nothing more', async () => {
     leader.kill('SIGSTOP');
-    await breakCanary();
+    await stage.breakCanary();
     await stage.phase('RolledBack');
     const before = writesOf(0).length;
     leader.kill('SIGCONT');
@@ -122,7 +114,7 @@ describe('two operators', function () {
   it('hand over at once when the leader is told to go', async () => {
     const toldMs = Date.now();
     leader.kill('SIGTERM');
-    await breakCanary();
+    await stage.breakCanary();
     await stage.phase('RolledBack');
     expect(trafficBackMs() - toldMs).to.be.below(2_000);
     expect(await leader.exited).to.equal(0);

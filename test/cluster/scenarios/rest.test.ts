@@ -86,11 +86,7 @@ describe('an operator', function () {
   };
 
   const crash = async (stage: Stage): Promise<void> => {
-    const { status } = await stage.read();
-    const [pod] = await stage.pods(status?.canary?.revision);
-    const path = `/api/v1/namespaces/${stage.namespace}/pods/${pod?.metadata.name}`;
-    const annotations = { 'test.x0tta.io/behaviour': 'crash-loop' };
-    await stage.cluster.client.patch(path, { metadata: { annotations } });
+    await stage.breakCanary();
     await stage.phase('RolledBack');
     await waitFor('the canary gone', async () => (await stage.pods()).length === 2);
   };
