@@ -41,8 +41,8 @@ export interface Bench {
   readonly exporter: Exporter;
   readonly recorder: Recorder;
   startOperator(): Promise<OperatorHandle>;
-  /** Every write since the last call. */
-  newWrites(): readonly Write[];
+  /** From now on: each call gives every write since the last one. */
+  writesFromNow(): () => readonly Write[];
   stop(): Promise<void>;
 }
 
@@ -67,7 +67,6 @@ export async function startBench(scrapeSeconds: number): Promise<Bench> {
   const interval = `${scrapeSeconds}s`;
   const server = { name: 'main', url: recorder.url, scrapeInterval: interval, lag: '1s' };
   const configYaml = JSON.stringify({ servers: [server], pollInterval: interval });
-  const read = newEntries(cluster);
   return {
     cluster,
     exporter,
@@ -77,7 +76,10 @@ export async function startBench(scrapeSeconds: number): Promise<Bench> {
       ends.push(() => operator.stop());
       return operator;
     },
-    newWrites: () => read().map(writeOf),
+    writesFromNow: () => {
+      const read = newEntries(cluster, 'now');
+      return () => read().map(writeOf);
+    },
     stop: async () => {
       for (const end of ends.toReversed()) await end().catch(() => undefined);
     },

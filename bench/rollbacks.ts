@@ -110,7 +110,7 @@ async function measureRound(
   await forEach(members, async (member) => {
     canaries.set(member, (await statusOf(client, member))?.canary?.replicaSet ?? '');
   });
-  bench.newWrites();
+  const newWrites = bench.writesFromNow();
   // The windows must hold healthy points first, and the rollbacks must not come at once.
   const startMs = Date.now() + 5_000;
   for (const [i, member] of members.entries()) {
@@ -123,7 +123,7 @@ async function measureRound(
   // The audit log is written a moment after the answer.
   const writes: Write[] = [];
   await waitFor('the audit log', async () => {
-    writes.push(...bench.newWrites());
+    writes.push(...newWrites());
     return (
       rollbacksOf(bench, members, writes, (m) => canaries.get(m) ?? '').length === members.length
     );

@@ -58,7 +58,7 @@ async function rowsAtRest(
 ): Promise<readonly Row[]> {
   say(`${count} objects: ${warmSeconds} s until the figures, ${watchedSeconds} s for them`);
   await delay(warmSeconds * 1000);
-  bench.newWrites();
+  const newWrites = bench.writesFromNow();
   const { answers } = bench.recorder;
   const beganMs = performance.timeOrigin + performance.now();
   const cpuBefore = cpuSeconds(operator.pid);
@@ -66,7 +66,7 @@ async function rowsAtRest(
   const cores = (cpuSeconds(operator.pid) - cpuBefore) / watchedSeconds;
   const asked = answers.filter(({ atMs }) => atMs >= beganMs).length;
   const perInterval = asked / (watchedSeconds / pollSeconds);
-  const writes = bench.newWrites().filter(isWrite).length;
+  const writes = newWrites().filter(isWrite).length;
   const memory = residentMiB(operator.pid);
   await sayHeap(operator);
   const isLimited = count === 1_000;
@@ -135,7 +135,7 @@ export async function measureBurst(
     true,
   );
   await delay(30_000);
-  bench.newWrites();
+  const newWrites = bench.writesFromNow();
   const failingSinceMs = Date.now() + 1_000;
   for (const member of chosen) {
     const exported = bench.exporter.revisions.get(`${member.namespace}/${canaries.get(member)}`);
@@ -145,7 +145,7 @@ export async function measureBurst(
   const writes: Write[] = [];
   const found = () => rollbacksOf(bench, chosen, writes, (member) => canaries.get(member) ?? '');
   await waitFor('the audit log', async () => {
-    writes.push(...bench.newWrites());
+    writes.push(...newWrites());
     return found().length === chosen.length;
   });
   const moved = found().map(({ answerToPatchMs }) => answerToPatchMs);

@@ -40,13 +40,24 @@ export function newEntries(
       readSync(file, rest, 0, rest.length, offset);
       // The newest line may still be under way.
       const whole = rest.subarray(0, rest.lastIndexOf('\n') + 1);
-      const text = whole.subarray(isInLine ? whole.indexOf('\n') + 1 : 0).toString();
+      const first = isInLine ? whole.indexOf('\n') + 1 : 0;
       isInLine &&= whole.length === 0;
       offset += whole.length;
-      const lines = text.split('\n').filter(Boolean);
-      return lines.map((line) => JSON.parse(line) as AuditedWrite);
+      return entriesOf(whole.subarray(first));
     } finally {
       closeSync(file);
     }
   };
+}
+
+/** Line by line: the log of thousands of objects is longer than a string may be. */
+function entriesOf(lines: Buffer): readonly AuditedWrite[] {
+  const entries: AuditedWrite[] = [];
+  let begin = 0;
+  while (begin < lines.length) {
+    const end = lines.indexOf('\n', begin);
+    entries.push(JSON.parse(lines.toString('utf8', begin, end)) as AuditedWrite);
+    begin = end + 1;
+  }
+  return entries;
 }
