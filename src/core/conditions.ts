@@ -1,7 +1,7 @@
 // The conditions of an object: what kstatus, Argo CD and people read. Made anew from each decision;
 // the time of the last change of each is kept.
 import type { Reason } from '../api/reasons.ts';
-import type { Condition, Phase, Status } from '../api/schema.ts';
+import type { Condition, Phase, Status, X0ttaDeployment } from '../api/schema.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './model.ts';
 import type { Situation } from './situation.ts';
@@ -38,6 +38,16 @@ export function conditionsOf(s: Situation, decision: Decision, phase: Phase): re
       observedGeneration: generation,
     };
   });
+}
+
+/** What the status says under this type of the spec as it is now. */
+export function standingCondition(
+  { metadata, status }: Pick<X0ttaDeployment, 'metadata' | 'status'>,
+  wanted: string,
+): Condition | undefined {
+  return status?.conditions?.find(
+    ({ type, observedGeneration }) => type === wanted && observedGeneration === metadata.generation,
+  );
 }
 
 function withoutNumbers(text: string): string {
@@ -83,6 +93,10 @@ function evidenceAvailable(s: Situation): Statement | null {
       `${empty.signal}: no series matches its query now, which is: ${empty.query} ` +
       `A canary would have no evidence of it.`;
     return { type, status: 'False', reason: 'QueryEmpty', message };
+  }
+  const stands = s.obs.hasUntriedQuery ? standingCondition(s.obs.object, type) : undefined;
+  if (!s.canaryActive && stands?.reason === 'QueryEmpty') {
+    return { type, status: 'False', reason: 'QueryEmpty', message: stands.message };
   }
   if (!s.canaryActive || (s.canary?.record.attemptStartMs ?? null) === null) return null;
   const absent = s.signals.filter(({ signal, absence }) => signal.needed && absence !== null);

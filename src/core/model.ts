@@ -185,6 +185,8 @@ export interface Observation {
   readonly policyProblem: Problem | null;
   /** Custom queries that match no series at all. */
   readonly emptyQueries: readonly { readonly signal: string; readonly query: string }[];
+  /** Nothing is known yet of a custom query: what the status says of it stands till then. */
+  readonly hasUntriedQuery: boolean;
   readonly desired: { readonly revision: string; readonly hash: string };
   readonly revisions: readonly RevisionView[];
   readonly stableService: ServiceView | null;

@@ -5,6 +5,7 @@ import { resolvePolicy } from '../api/defaults.ts';
 import type { Policy, PolicyResult } from '../api/defaults.ts';
 import { FINALIZER } from '../api/names.ts';
 import type { X0ttaDeployment } from '../api/schema.ts';
+import { standingCondition } from '../core/conditions.ts';
 import type { Observation, Problem, ServiceView } from '../core/model.ts';
 import { cut } from '../core/text.ts';
 import type { ClusterCache, ClusterWrites, Service } from '../kube/port.ts';
@@ -84,9 +85,10 @@ export async function observe(
     stepsAreKnown: policy.kind === 'ok' || memory.lastSpec !== null,
     policyProblem:
       policy.kind === 'ok'
-        ? (evidence.problemOf(server, policy.policy.signals) ?? problemOfQueries(reports))
+        ? (evidence.problemOf(server, policy.policy.signals) ?? problemOfQueries(reports, object))
         : null,
     emptyQueries: reports.filter(({ kind }) => kind === 'empty'),
+    hasUntriedQuery: hasUntried(reports),
     desired: memory.desiredOf(object),
     revisions: [...pods].map(([replicaSet, own]) =>
       views.revisionView(replicaSet, own, (uid) => memory.imageFailingSince(uid)),
@@ -108,9 +110,21 @@ export async function observe(
   };
 }
 
-function problemOfQueries(reports: readonly QueryReport[]): Problem | null {
+function hasUntried(reports: readonly QueryReport[]): boolean {
+  return reports.some(({ kind }) => kind === 'untried');
+}
+
+function problemOfQueries(
+  reports: readonly QueryReport[],
+  object: X0ttaDeployment,
+): Problem | null {
   const refused = reports.find(({ kind }) => kind === 'refused');
-  if (refused === undefined) return null;
+  if (refused === undefined) {
+    // A new process knows of no refusal until it has asked, and must begin nothing meanwhile.
+    const stands = hasUntried(reports) ? standingCondition(object, 'Stalled') : undefined;
+    if (stands?.reason !== 'InvalidQuery') return null;
+    return { reason: 'InvalidQuery', message: stands.message };
+  }
   const { signal, query, message } = refused;
   return {
     reason: 'InvalidQuery',

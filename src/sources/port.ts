@@ -83,12 +83,15 @@ export interface ServerSettings {
   readonly matchers: Readonly<Record<string, string>>;
 }
 
-/** What is wrong with a query that a user wrote. */
+/** What is wrong with a query that a user wrote, or that nothing is known of it yet. */
 export interface QueryReport {
   readonly signal: string;
   readonly query: string;
-  /** refused: the server can't carry it out. empty: it matches nothing at all. */
-  readonly kind: 'refused' | 'empty';
+  /**
+   * untried: no answer has said anything of it since the start. refused: the server can't carry it
+   * out. empty: it matches nothing at all.
+   */
+  readonly kind: 'untried' | 'refused' | 'empty';
   readonly message: string;
 }
 
@@ -112,8 +115,8 @@ export interface EvidencePort {
   /** Why the signals can't be judged with a server as it is configured; null when they can. */
   problemOf(server: string | null, signals: readonly ResolvedSignal[]): Problem | null;
   /**
-   * Has an object's custom queries tried, within one poll, and returns what is known to be wrong
-   * with them. `release` ends it.
+   * Has an object's custom queries tried, within one poll, and returns all that are not known to be
+   * fine. `release` ends it.
    */
   checkQueries(
     key: string,

@@ -38,9 +38,10 @@ export class QueryChecks {
     );
     this.#keys.add(key);
     this.#askers.set(key, custom);
-    return custom.flatMap(({ signal, query, absentIsZero }) => {
+    return custom.flatMap(({ signal, query, absentIsZero }): readonly QueryReport[] => {
       const outcome = this.#tried.get(query)?.outcome ?? null;
-      if (outcome === null || outcome.kind === 'fine') return [];
+      if (outcome === null) return [{ signal, query, kind: 'untried', message: 'not asked yet' }];
+      if (outcome.kind === 'fine') return [];
       if (outcome.kind === 'empty' && absentIsZero) return [];
       const message = outcome.kind === 'refused' ? outcome.message : 'it matches no series';
       return [{ signal, query, kind: outcome.kind, message }];
@@ -105,7 +106,7 @@ export class QueryChecks {
     // A server in trouble takes nothing back.
     const againAtMs = nowMs + waitMs(outcome, answer);
     this.#tried.set(query, { outcome: outcome ?? known, againAtMs });
-    return outcome !== null && outcome.kind !== (known?.kind ?? 'fine');
+    return outcome !== null && outcome.kind !== known?.kind;
   }
 }
 

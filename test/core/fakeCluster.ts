@@ -141,6 +141,7 @@ export class FakeCluster {
       stepsAreKnown: true,
       policyProblem: null,
       emptyQueries: [],
+      hasUntriedQuery: false,
       desired: { revision: desired, hash: `hash-${desired}` },
       revisions: [...this.revisions.values()].map((revision) => this.#view(revision)),
       stableService: this.#service('stable'),

@@ -10,6 +10,7 @@ import { ObjectMemory } from '../../src/reconcile/memory.ts';
 import { createReconciler } from '../../src/reconcile/reconciler.ts';
 import type { PassResult, ReconcilePorts } from '../../src/reconcile/reconciler.ts';
 import { writeRecord } from '../../src/reconcile/record.ts';
+import type { QueryReport } from '../../src/sources/port.ts';
 import type { RouteOutcome } from '../../src/traffic/port.ts';
 import type { FakeCluster } from '../core/fakeCluster.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
@@ -33,6 +34,8 @@ export class Scene {
   /** What the API server answers to a new status. */
   takeStatus: () => Promise<WriteResult<never>> = done;
   arrivedMs: number | null = null;
+  /** What is known of the object's own queries. */
+  reports: readonly QueryReport[] = [];
   readonly #hash: string;
   readonly #reconciler: ReturnType<typeof createReconciler>;
 
@@ -81,7 +84,7 @@ export class Scene {
         arrivedMs: () => this.arrivedMs,
         nowMs: () => clock.nowMs(),
         problemOf: () => null,
-        checkQueries: () => [],
+        checkQueries: () => this.reports,
         release: () => undefined,
         onInteresting: () => undefined,
       },

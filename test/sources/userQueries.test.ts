@@ -53,7 +53,7 @@ describe('queries of users', () => {
     poller.checkQueries(key, null, custom(query))[0]?.kind;
 
   it('tries each once, within a poll, and says what is wrong with it', async () => {
-    expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal(undefined);
+    expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal('untried');
     kindOf('mesh/other', 'nothing_of_that_name');
     await clock.advance(pollMs);
     expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal('empty');
@@ -66,7 +66,7 @@ describe('queries of users', () => {
     source.down = true;
     kindOf('mesh/shop', 'nothing_of_that_name');
     await clock.advance(2 * pollMs);
-    expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal(undefined);
+    expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal('untried');
     source.down = false;
     await clock.advance(pollMs);
     expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal('empty');
@@ -92,7 +92,7 @@ describe('queries of users', () => {
     source.refusals.set('nothing_of_that_name', { ok: false, absence: refusal });
     kindOf('mesh/shop', 'nothing_of_that_name');
     await clock.advance(2 * pollMs);
-    expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal(undefined);
+    expect(kindOf('mesh/shop', 'nothing_of_that_name')).to.equal('untried');
   });
 
   it('holds no look at the fleet up for queries that are not answered', async () => {
