@@ -76,6 +76,8 @@ async function pass(
   ports: ReconcilePorts,
 ): Promise<PassResult> {
   const obs = await observe(object, memory, ports);
+  // More may come in before the routes have answered.
+  const arrivedMs = ports.evidence.arrivedMs(key);
   const decision = decide(obs);
   const userService = memory.userService === 'missing' ? null : memory.userService;
   const outcomes = await act(decision.commands, obs, userService, ports);
@@ -89,7 +91,7 @@ async function pass(
   const written = await writeStatus(obs, decision, outcomes, status, ports);
   memory.unwritten =
     written === 'conflict' || written instanceof Error ? (status.incidents ?? []) : [];
-  tellWhatChanged({ obs, decision, outcomes, status, memory }, ports);
+  tellWhatChanged({ obs, arrivedMs, decision, outcomes, status, memory }, ports);
   return resultOf(obs, decision, outcomes, written, memory);
 }
 

@@ -5,7 +5,6 @@ import type { Decision } from '../core/decision.ts';
 import type { Observation, Outcome } from '../core/model.ts';
 import type { EventPort } from '../kube/port.ts';
 import type { Log } from '../runtime/log.ts';
-import type { EvidencePort } from '../sources/port.ts';
 import type { ObjectMemory } from './memory.ts';
 
 /** The counters that a pass feeds. */
@@ -18,6 +17,8 @@ export interface Telling {
 
 export interface Pass {
   readonly obs: Observation;
+  /** When the evidence came in that was decided on; null when there was none. */
+  readonly arrivedMs: number | null;
   readonly decision: Decision;
   readonly outcomes: readonly Outcome[];
   readonly status: Status;
@@ -28,7 +29,6 @@ interface Ports {
   readonly events: EventPort;
   readonly log: Log;
   readonly telling: Telling;
-  readonly evidence: Pick<EvidencePort, 'arrivedMs'>;
 }
 
 export function tellWhatChanged(pass: Pass, ports: Ports): void {
@@ -56,13 +56,8 @@ export function tellWhatChanged(pass: Pass, ports: Ports): void {
   tellEvents(pass, ports);
 }
 
-function tellMove(
-  { obs, decision, outcomes }: Pass,
-  { telling, evidence }: Pick<Ports, 'telling' | 'evidence'>,
-): void {
+function tellMove({ arrivedMs, decision, outcomes }: Pass, { telling }: Ports): void {
   if (decision.check !== 'rollbackLimitHeld') return;
-  const { namespace, name } = obs.object.metadata;
-  const arrivedMs = evidence.arrivedMs(`${namespace}/${name}`);
   for (const outcome of outcomes) {
     const isMove = outcome.command.kind === 'setWeights' && outcome.kind === 'done';
     if (isMove && arrivedMs !== null) telling.trafficMoved((outcome.atMs - arrivedMs) / 1000);

@@ -40,6 +40,16 @@ describe('the time in which traffic is moved', () => {
     expect(scene.incidents).to.deep.equal(['HIGH_ERROR_RATE']);
   });
 
+  it('begins no later for evidence that comes in while the routes take their weights', async () => {
+    breaching(scene.cluster, 7);
+    scene.moveRoutes = async () => {
+      const outcome = await route('shop', 300);
+      scene.arrivedMs = scene.clock.nowMs() + 20;
+      return [outcome];
+    };
+    expect(await moved()).to.deep.equal([0.3]);
+  });
+
   it('ends with the last of several routes, whichever of them that is', async () => {
     breaching(scene.cluster, 7);
     scene.moveRoutes = async () => {

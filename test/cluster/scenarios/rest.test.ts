@@ -18,6 +18,13 @@ import type { FakePrometheus, Report, Reporter } from './fakePrometheus.ts';
 import { Stage } from './stage.ts';
 
 const longStep = { canary: { steps: [{ weight: 20, hold: '1h' }], drainDelay: '0s' } };
+/** By a query that no series answers, which a new process knows once it has asked. */
+const unmatchedSignal = {
+  name: 'queue',
+  unit: 'count',
+  query: 'sum by (namespace, replicaset) (no_such_metric)',
+  critical: { above: '1' },
+};
 const operatorUser = `system:serviceaccount:${operatorAccount.replace('/', ':')}`;
 
 /**
@@ -95,9 +102,14 @@ describe('an operator', function () {
     const resting = await open('rest');
     const holding = await open('hold');
     const rolledBack = await open('back');
+    const unmatched = await open('unmatched');
     operator = await resting.startOperator();
     for (const stage of stages) await stage.applyAll(stage.template('v1'), longStep);
     for (const stage of stages) await stage.phase('Stable');
+    await unmatched.apply(unmatched.template('v1'), { ...longStep, signals: [unmatchedSignal] });
+    await unmatched.status('a query that matches nothing', ({ conditions }) => {
+      return conditions?.some(({ reason }) => reason === 'QueryEmpty') ?? false;
+    });
     await canaryOf(holding, 'v2', restless);
     await canaryOf(rolledBack, 'v2', healthy);
     await crash(rolledBack);
