@@ -40,7 +40,7 @@ export function conditionsOf(s: Situation, decision: Decision, phase: Phase): re
   });
 }
 
-/** What the status says under this type of the spec as it is now. */
+/** The status' condition of this type, if it was made of the spec as it is now. */
 export function standingCondition(
   { metadata, status }: Pick<X0ttaDeployment, 'metadata' | 'status'>,
   wanted: string,
@@ -87,18 +87,11 @@ function available(s: Situation): Statement {
 
 function evidenceAvailable(s: Situation): Statement | null {
   const type = 'EvidenceAvailable';
-  const [empty] = s.obs.emptyQueries;
-  if (!s.canaryActive && empty !== undefined) {
-    const message =
-      `${empty.signal}: no series matches its query now, which is: ${empty.query} ` +
-      `A canary would have no evidence of it.`;
-    return { type, status: 'False', reason: 'QueryEmpty', message };
+  if (!s.canaryActive) {
+    const message = emptyQuery(s.obs, type);
+    return message === null ? null : { type, status: 'False', reason: 'QueryEmpty', message };
   }
-  const stands = s.obs.hasUntriedQuery ? standingCondition(s.obs.object, type) : undefined;
-  if (!s.canaryActive && stands?.reason === 'QueryEmpty') {
-    return { type, status: 'False', reason: 'QueryEmpty', message: stands.message };
-  }
-  if (!s.canaryActive || (s.canary?.record.attemptStartMs ?? null) === null) return null;
+  if ((s.canary?.record.attemptStartMs ?? null) === null) return null;
   const absent = s.signals.filter(({ signal, absence }) => signal.needed && absence !== null);
   if (absent.length === 0) {
     const message = 'Every needed signal has usable evidence.';
@@ -108,6 +101,19 @@ function evidenceAvailable(s: Situation): Statement | null {
     .map(({ signal, absence }) => `${signal.name}: ${absence?.reason}: ${absence?.message}`)
     .join(' ');
   return { type, status: 'False', reason: 'EvidenceMissing', message };
+}
+
+/** Which query matches nothing; what the status says of it while a new process has not asked. */
+function emptyQuery({ emptyQueries, hasUntriedQuery, object }: Observation, type: string) {
+  const [empty] = emptyQueries;
+  if (empty !== undefined) {
+    return (
+      `${empty.signal}: no series matches its query now, which is: ${empty.query} ` +
+      `A canary would have no evidence of it.`
+    );
+  }
+  const stands = hasUntriedQuery ? standingCondition(object, type) : undefined;
+  return stands?.reason === 'QueryEmpty' ? stands.message : null;
 }
 
 function trafficRouted(s: Situation): Statement {
