@@ -1,7 +1,7 @@
 // The conditions of an object: what kstatus, Argo CD and people read. Made anew from each decision;
 // the time of the last change of each is kept.
 import type { Reason } from '../api/reasons.ts';
-import type { Condition, Phase, Status, X0ttaDeployment } from '../api/schema.ts';
+import type { Condition, Phase, Status } from '../api/schema.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './model.ts';
 import type { Situation } from './situation.ts';
@@ -38,16 +38,6 @@ export function conditionsOf(s: Situation, decision: Decision, phase: Phase): re
       observedGeneration: generation,
     };
   });
-}
-
-/** The status' condition of this type, if it was made of the spec as it is now. */
-export function standingCondition(
-  { metadata, status }: Pick<X0ttaDeployment, 'metadata' | 'status'>,
-  wanted: string,
-): Condition | undefined {
-  return status?.conditions?.find(
-    ({ type, observedGeneration }) => type === wanted && observedGeneration === metadata.generation,
-  );
 }
 
 function withoutNumbers(text: string): string {
@@ -88,7 +78,7 @@ function available(s: Situation): Statement {
 function evidenceAvailable(s: Situation): Statement | null {
   const type = 'EvidenceAvailable';
   if (!s.canaryActive) {
-    const message = emptyQuery(s.obs, type);
+    const message = s.obs.emptyQuery;
     return message === null ? null : { type, status: 'False', reason: 'QueryEmpty', message };
   }
   if ((s.canary?.record.attemptStartMs ?? null) === null) return null;
@@ -101,19 +91,6 @@ function evidenceAvailable(s: Situation): Statement | null {
     .map(({ signal, absence }) => `${signal.name}: ${absence?.reason}: ${absence?.message}`)
     .join(' ');
   return { type, status: 'False', reason: 'EvidenceMissing', message };
-}
-
-/** Which query matches nothing; what the status says of it while a new process has not asked. */
-function emptyQuery({ emptyQueries, hasUntriedQuery, object }: Observation, type: string) {
-  const [empty] = emptyQueries;
-  if (empty !== undefined) {
-    return (
-      `${empty.signal}: no series matches its query now, which is: ${empty.query} ` +
-      `A canary would have no evidence of it.`
-    );
-  }
-  const stands = hasUntriedQuery ? standingCondition(object, type) : undefined;
-  return stands?.reason === 'QueryEmpty' ? stands.message : null;
 }
 
 function trafficRouted(s: Situation): Statement {

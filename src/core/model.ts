@@ -183,10 +183,8 @@ export interface Observation {
   readonly stepsAreKnown: boolean;
   /** Why the policy can't be carried out with the configured metric servers; null when it can. */
   readonly policyProblem: Problem | null;
-  /** Custom queries that match no series at all. */
-  readonly emptyQueries: readonly { readonly signal: string; readonly query: string }[];
-  /** Nothing is known yet of a custom query: what the status says of it stands till then. */
-  readonly hasUntriedQuery: boolean;
+  /** Which custom query matches no series at all, said to the user; null when none is known. */
+  readonly emptyQuery: string | null;
   readonly desired: { readonly revision: string; readonly hash: string };
   readonly revisions: readonly RevisionView[];
   readonly stableService: ServiceView | null;

@@ -5,15 +5,14 @@ import { resolvePolicy } from '../api/defaults.ts';
 import type { Policy, PolicyResult } from '../api/defaults.ts';
 import { FINALIZER } from '../api/names.ts';
 import type { X0ttaDeployment } from '../api/schema.ts';
-import { standingCondition } from '../core/conditions.ts';
-import type { Observation, Problem, ServiceView } from '../core/model.ts';
-import { cut } from '../core/text.ts';
+import type { Observation, ServiceView } from '../core/model.ts';
 import type { ClusterCache, ClusterWrites, Service } from '../kube/port.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { EvidencePort, QueryReport } from '../sources/port.ts';
+import type { EvidencePort } from '../sources/port.ts';
 import type { TrafficProvider, TrafficTarget } from '../traffic/port.ts';
 import { serviceName } from './manifests.ts';
 import type { ObjectMemory } from './memory.ts';
+import { emptyQuery, refusedQuery } from './queryProblems.ts';
 import * as views from './views.ts';
 
 export interface ObservePorts {
@@ -85,10 +84,9 @@ export async function observe(
     stepsAreKnown: policy.kind === 'ok' || memory.lastSpec !== null,
     policyProblem:
       policy.kind === 'ok'
-        ? (evidence.problemOf(server, policy.policy.signals) ?? problemOfQueries(reports, object))
+        ? (evidence.problemOf(server, policy.policy.signals) ?? refusedQuery(reports, object))
         : null,
-    emptyQueries: reports.filter(({ kind }) => kind === 'empty'),
-    hasUntriedQuery: hasUntried(reports),
+    emptyQuery: emptyQuery(reports, object),
     desired: memory.desiredOf(object),
     revisions: [...pods].map(([replicaSet, own]) =>
       views.revisionView(replicaSet, own, (uid) => memory.imageFailingSince(uid)),
@@ -107,28 +105,6 @@ export async function observe(
     raiseNotBeforeMs: memory.raiseNotBeforeMs,
     unwritten: memory.unwritten,
     replicaSetProblem: memory.problemOf(memory.desiredOf(object).revision, nowMs),
-  };
-}
-
-function hasUntried(reports: readonly QueryReport[]): boolean {
-  return reports.some(({ kind }) => kind === 'untried');
-}
-
-function problemOfQueries(
-  reports: readonly QueryReport[],
-  object: X0ttaDeployment,
-): Problem | null {
-  const refused = reports.find(({ kind }) => kind === 'refused');
-  if (refused === undefined) {
-    // A new process knows of no refusal until it has asked, and must begin nothing meanwhile.
-    const stands = hasUntried(reports) ? standingCondition(object, 'Stalled') : undefined;
-    if (stands?.reason !== 'InvalidQuery') return null;
-    return { reason: 'InvalidQuery', message: stands.message };
-  }
-  const { signal, query, message } = refused;
-  return {
-    reason: 'InvalidQuery',
-    message: cut(`spec.signals[${signal}].query: ${message} The query is: ${query}`),
   };
 }
 

@@ -116,7 +116,9 @@ function noteRefusals(obs: Observation, outcomes: readonly Outcome[], memory: Ob
 
 /** The metric server was not asked yet, and until then the status of before says more. */
 function isTooEarly(obs: Observation, { watch, commands, answered }: Decision): boolean {
-  const isUnasked = watch !== null && obs.evidence === null && obs.policyProblem === null;
+  // A server that is not there brings none, while all other problems keep no evidence away.
+  const isAwaited = obs.policyProblem?.reason !== 'UnknownServer';
+  const isUnasked = watch !== null && obs.evidence === null && isAwaited;
   return isUnasked && commands.length === 0 && answered === undefined;
 }
 

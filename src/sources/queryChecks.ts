@@ -81,14 +81,17 @@ export class QueryChecks {
     const users = this.#askers.byQuery;
     for (const query of this.#tried.keys()) if (!users.has(query)) this.#tried.delete(query);
     const news = new Set<string>();
-    const due = [...users].filter(([query]) => nowMs >= (this.#tried.get(query)?.againAtMs ?? 0));
+    const due = [...users.keys()].filter(
+      (query) => nowMs >= (this.#tried.get(query)?.againAtMs ?? 0),
+    );
     // What nobody has tried yet goes first.
-    const waiting = due.toSorted(([a], [b]) => this.#isTried(a) - this.#isTried(b)).values();
+    const waiting = due.toSorted((a, b) => this.#isTried(a) - this.#isTried(b)).values();
     const work = async (): Promise<void> => {
-      for (const [query, keys] of waiting) {
+      for (const query of waiting) {
         if (this.#isStopped) return;
         if (this.#isNews(query, await ask(query), nowMs)) {
-          for (const key of keys) news.add(key);
+          // Those who have it now: a pass may have come while it was under way.
+          for (const key of this.#askers.of(query)) news.add(key);
         }
       }
     };

@@ -62,6 +62,28 @@ describe('queries of users', () => {
     expect(source.asked.filter(({ query }) => query.includes('nothing'))).to.have.lengthOf(1);
   });
 
+  it('tells once that a query has an answer, so that no older word of it stands', async () => {
+    source.rows.set('queue_depth', [{ labels: {}, samples: [[0, 1]] }]);
+    kindOf('mesh/shop', 'queue_depth');
+    expect(kindOf('mesh/shop', 'queue_depth')).to.equal('untried');
+    await clock.advance(pollMs);
+    expect(kindOf('mesh/shop', 'queue_depth')).to.equal(undefined);
+    expect(told).to.deep.equal([{ key: 'mesh/shop', urgent: false }]);
+    await clock.advance(400_000);
+    expect(told).to.have.lengthOf(1);
+  });
+
+  it('tells an object that had a pass while its query was under way', async () => {
+    const instant = source.instant.bind(source);
+    source.instant = async (query, timeMs, take) => {
+      kindOf('mesh/shop', 'nothing_of_that_name');
+      return instant(query, timeMs, take);
+    };
+    kindOf('mesh/shop', 'nothing_of_that_name');
+    await clock.advance(pollMs);
+    expect(told.map(({ key }) => key)).to.deep.equal(['mesh/shop']);
+  });
+
   it('tries again while the server says nothing of the query', async () => {
     source.down = true;
     kindOf('mesh/shop', 'nothing_of_that_name');
