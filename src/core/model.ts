@@ -181,7 +181,10 @@ export interface Observation {
   readonly standing: Policy;
   /** False while the spec is invalid and no valid one was ever read: its steps may be any. */
   readonly stepsAreKnown: boolean;
-  /** Why the policy can't be carried out with the configured metric servers; null when it can. */
+  /**
+   * Why the policy can't be carried out with the configured metric servers; null when it can. Of a
+   * policy that is invalid itself no more is known than whether its server is there.
+   */
   readonly policyProblem: Problem | null;
   /** Which custom query matches no series at all, said to the user; null when none is known. */
   readonly emptyQuery: string | null;

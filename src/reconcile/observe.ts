@@ -82,10 +82,7 @@ export async function observe(
     policy,
     standing: standingPolicy(policy, object, memory),
     stepsAreKnown: policy.kind === 'ok' || memory.lastSpec !== null,
-    policyProblem:
-      policy.kind === 'ok'
-        ? (evidence.problemOf(server, policy.policy.signals) ?? refusedQuery(reports, object))
-        : null,
+    policyProblem: evidence.problemOf(server, signals) ?? refusedQuery(reports, object),
     emptyQuery: emptyQuery(reports, object),
     desired: memory.desiredOf(object),
     revisions: [...pods].map(([replicaSet, own]) =>

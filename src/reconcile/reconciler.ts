@@ -88,10 +88,14 @@ async function pass(
   );
   if (decision.reason === 'WeightsOverwritten' && putsBack) memory.notePutBack(obs.nowMs);
   const status = foldStatus(decision, outcomes);
-  const written = await writeStatus(obs, decision, outcomes, status, ports);
-  memory.unwritten =
-    written === 'conflict' || written instanceof Error ? (status.incidents ?? []) : [];
-  tellWhatChanged({ obs, arrivedMs, decision, outcomes, status, memory }, ports);
+  const isEarly = isTooEarly(obs, decision);
+  const written = isEarly ? null : await writeStatus(obs, decision, outcomes, status, ports);
+  const isLost = written === 'conflict' || written instanceof Error;
+  // What is not in the status yet would be told again at every pass until it is.
+  if (!isEarly) {
+    memory.unwritten = isLost ? (status.incidents ?? []) : [];
+    tellWhatChanged({ obs, arrivedMs, decision, outcomes, status, memory }, ports);
+  }
   return resultOf(obs, decision, outcomes, written, memory);
 }
 
@@ -134,7 +138,6 @@ async function writeStatus(
     ({ kind, command }) => kind === 'done' && command.kind === 'removeFinalizer',
   );
   if (removed || (obs.finalizing && decision.commands.length === 0)) return null;
-  if (isTooEarly(obs, decision)) return null;
   if (sameStatus(obs.object.status, status)) return null;
   const { namespace, name, uid } = obs.object.metadata;
   // The status follows the writes of this pass, of which the finalizer's changed the object.

@@ -1,8 +1,8 @@
 // The cluster in memory as the caches of the operator would hold it, with a reconciler on them and
 // what that one told. Writes are taken and change nothing: each pass sees what the test set up.
-import type { Status } from '../../src/api/schema.ts';
+import type { Status, X0ttaDeployment } from '../../src/api/schema.ts';
 import * as names from '../../src/api/names.ts';
-import type { EndpointsView, PodView, RevisionView } from '../../src/core/model.ts';
+import type { EndpointsView, PodView, Problem, RevisionView } from '../../src/core/model.ts';
 import { rfc3339 } from '../../src/core/text.ts';
 import type { EndpointSlice, ObjectMeta, Pod, ReplicaSet } from '../../src/kube/port.ts';
 import type { OwnerReference, Service, WriteResult } from '../../src/kube/port.ts';
@@ -34,6 +34,12 @@ export class Scene {
   /** What the API server answers to a new status. */
   takeStatus: () => Promise<WriteResult<never>> = done;
   arrivedMs: number | null = null;
+  /** The reasons of the Events. */
+  readonly told: string[] = [];
+  /** What the operator can't carry out, which the cluster in memory would not take. */
+  invalidEdit: Partial<X0ttaDeployment['spec']> = {};
+  /** Why the metric server can't do what the policy asks. */
+  serverProblem: Problem | null = null;
   /** What is known of the object's own queries. */
   reports: readonly QueryReport[] = [];
   readonly #hash: string;
@@ -83,13 +89,13 @@ export class Scene {
         read: () => cluster.evidence,
         arrivedMs: () => this.arrivedMs,
         nowMs: () => clock.nowMs(),
-        problemOf: () => null,
+        problemOf: () => this.serverProblem,
         checkQueries: () => this.reports,
         release: () => undefined,
         onInteresting: () => undefined,
       },
       clock,
-      events: { tell: () => undefined },
+      events: { tell: (_, { reason }) => void this.told.push(reason) },
       log: () => undefined,
       telling: {
         decided: (check) => void this.decided.push(check),
@@ -118,7 +124,11 @@ export class Scene {
 
   #object(): ReturnType<ReconcilePorts['cache']['deployment']> {
     const { object } = this.cluster.observe();
-    return { ...object, metadata: { ...object.metadata, finalizers: [names.FINALIZER] } };
+    return {
+      ...object,
+      spec: { ...object.spec, ...this.invalidEdit },
+      metadata: { ...object.metadata, finalizers: [names.FINALIZER] },
+    };
   }
 
   #replicaSet(view: RevisionView): ReplicaSet {
