@@ -178,11 +178,15 @@ describe('a rollout that is disturbed', function () {
 
     it('scenario 27: leaves stable serving where it is orphaned', async () => {
       await begin({ ...longStep, deletionPolicy: 'Orphan' });
-      const { stable } = await inTraffic();
+      const { stable, canary } = await inTraffic();
       const before = (await stage.pods(stable?.revision)).map(({ metadata }) => metadata.uid);
       await gone();
       expect(await stage.weights()).to.deep.equal([100, 0]);
       await waitFor('the canary gone', async () => (await stage.replicaSets()).length === 1);
+      // Its pods go after it, in the background.
+      await waitFor('the canary’s pods gone', async () => {
+        return (await stage.pods(canary?.revision)).length === 0;
+      });
       const left = await stage.pods();
       expect(left.map(({ metadata }) => metadata.uid)).to.have.members(before);
       const services = await stage.cluster.kubectl([

@@ -146,6 +146,7 @@ describe('a thousand objects', function () {
     await makeCanaries(few, many);
     const forMany = await queriesFor(many);
     expect(forFew).to.be.above(10);
-    expect(forMany).to.be.at.most(forFew + 4);
+    // A while of as many intervals has parts of one look more, depending on where it begins.
+    expect(forMany).to.be.at.most((forFew / watchedIntervals) * (watchedIntervals + 1));
   });
 });
