@@ -35,7 +35,10 @@ export function incidentOfBreach(
   const show = (value: number | null | undefined): string =>
     value === null || value === undefined ? 'unknown' : formatValue(value, signal.unit);
   const value = show(latest?.value ?? held.points.at(-1)?.value);
-  const limit = `${side} ${show(signal.rollback)} for ${formatDuration(signal.forSeconds)}`;
+  // So many failures within the time are the verdict; all other breaches must hold for it.
+  const isCounted = signal.kind === 'pqcHandshakeFailures';
+  const time = `${isCounted ? 'within' : 'for'} ${formatDuration(signal.forSeconds)}`;
+  const limit = `${side} ${show(signal.rollback)} ${time}`;
   const heldFor = formatDuration(held.heldSeconds);
   return {
     ...basis(canary, nowMs),
@@ -50,7 +53,7 @@ export function incidentOfBreach(
     startedAt: rfc3339(held.sinceMs),
     summary: cut(
       `${signal.name} of revision ${canary.revision} was ${value}, beyond ${limit}: ` +
-        `held for ${heldFor} since ${rfc3339(held.sinceMs)}.`,
+        `${isCounted ? 'counted' : `held for ${heldFor}`} since ${rfc3339(held.sinceMs)}.`,
     ),
   };
 }

@@ -157,8 +157,9 @@ describe('judging real traffic', function () {
     expect(incidents?.[0]).to.include({
       alert: 'PQC_HANDSHAKE_FAILURE',
       signal: 'pqcHandshakeFailures',
-      limit: '> 2 for 1m',
+      limit: '> 2 within 1m',
     });
+    expect(incidents?.[0]?.summary).to.match(/ was \d+, beyond > 2 within 1m: counted since /);
   });
 
   it('takes the traffic back at once from a canary that fell back', async () => {
