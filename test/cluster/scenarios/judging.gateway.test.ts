@@ -2,6 +2,7 @@
 // the operator judges what a real Prometheus scraped.
 import { expect } from 'chai';
 import type { Load } from '../load/generator.ts';
+import type { LoadReport } from '../load/report.ts';
 import type { OperatorHandle } from '../operator.ts';
 import { waitFor } from '../process.ts';
 import { sharedCluster } from '../shared.ts';
@@ -17,9 +18,15 @@ describe('judging real traffic', function () {
   let operator: OperatorHandle;
   let load: Load;
 
+  /** Takes half a minute in which nothing happens, so it begins before the other tests. */
+  let unpullable: ReturnType<typeof rollOutUnpullable>;
+
   before(async () => {
     stage = await Stage.open(await sharedCluster('gateway'), 'judging');
     operator = await stage.startOperator();
+    unpullable = rollOutUnpullable(await Stage.open(stage.cluster, 'unpullable'));
+    // Its own test tells how it failed.
+    unpullable.catch(() => undefined);
   });
 
   beforeEach(async () => {
@@ -101,6 +108,26 @@ describe('judging real traffic', function () {
       expect(Object.keys(byStatus)).to.deep.equal(['200']);
     }
     expect(Object.keys(versions)).to.have.members(['v1', 'v2']);
+  });
+
+  it('scenario 9: gives an image that cannot be pulled no traffic and names it', async () => {
+    const { stage: own, report } = await unpullable;
+    const { incidents } = await own.phase('RolledBack');
+    const [incident] = incidents ?? [];
+    expect(incidents).to.have.lengthOf(1);
+    expect(incident).to.include({
+      alert: 'SERVICE_DOWN',
+      signal: 'pods',
+      limit: 'an image that can be pulled within 30s',
+    });
+    expect(incident?.value).to.match(/: (ErrImagePull|ImagePullBackOff): .*127\.0\.0\.1:9\/none/s);
+    const { startedAt = '', detectedAt = '' } = incident ?? {};
+    // A look may be late by what a busy machine costs it.
+    expect(Date.parse(detectedAt) - Date.parse(startedAt)).to.be.within(30_000, 40_000);
+    expect(own.weightChanges(), 'the weights of the canary').to.deep.equal([0]);
+    expect(await own.weights()).to.deep.equal([100, 0]);
+    expect(Object.keys(report.versions['v1']?.byStatus ?? {})).to.deep.equal(['200']);
+    await own.close();
   });
 
   it('takes the traffic back from a canary that is slow', async () => {
@@ -211,34 +238,6 @@ describe('judging real traffic', function () {
     expect(second.rejected).to.equal(undefined);
   });
 
-  it('scenario 9: gives an image that cannot be pulled no traffic and names it', async () => {
-    const template = structuredClone(stage.template('v2')) as {
-      spec: { containers: { image: string; imagePullPolicy?: string }[] };
-    };
-    for (const container of template.spec.containers) {
-      container.image = '127.0.0.1:9/none:1';
-      container.imagePullPolicy = 'IfNotPresent';
-    }
-    // Ten times what the verdict needs: it must not be the deadline that ends the canary.
-    await stage.apply(template, { ...longStep, progressDeadlineSeconds: 300 });
-    const { incidents } = await stage.phase('RolledBack');
-    const [incident] = incidents ?? [];
-    expect(incidents).to.have.lengthOf(1);
-    expect(incident).to.include({
-      alert: 'SERVICE_DOWN',
-      signal: 'pods',
-      limit: 'an image that can be pulled within 30s',
-    });
-    expect(incident?.value).to.match(/: (ErrImagePull|ImagePullBackOff): .*127\.0\.0\.1:9\/none/s);
-    const { startedAt = '', detectedAt = '' } = incident ?? {};
-    // A look may be late by what a busy machine costs it.
-    expect(Date.parse(detectedAt) - Date.parse(startedAt)).to.be.within(30_000, 40_000);
-    expect(stage.weightChanges(), 'the weights of the canary').to.deep.equal([0]);
-    expect(await stage.weights()).to.deep.equal([100, 0]);
-    const report = await load.stop();
-    expect(Object.keys(report.versions['v1']?.byStatus ?? {})).to.deep.equal(['200']);
-  });
-
   it('scenario 12: leaves a rejected revision alone until a retry is ordered', async () => {
     await roll('v2', bad);
     const rejected = await stage.phase('RolledBack');
@@ -265,3 +264,27 @@ describe('judging real traffic', function () {
     expect(second.incidents?.map(({ id }) => id.at(-1))).to.have.members(['1', '2']);
   });
 });
+
+/** How a canary ends whose image cannot be pulled, and what stable answered meanwhile. */
+async function rollOutUnpullable(
+  stage: Stage,
+): Promise<{ readonly stage: Stage; readonly report: LoadReport }> {
+  await stage.applyAll(stage.template('v1'), longStep);
+  await stage.phase('Stable');
+  const load = await stage.startLoad(100);
+  const template = structuredClone(stage.template('v2')) as {
+    spec: { containers: { image: string; imagePullPolicy?: string }[] };
+  };
+  for (const container of template.spec.containers) {
+    container.image = '127.0.0.1:9/none:1';
+    container.imagePullPolicy = 'IfNotPresent';
+  }
+  try {
+    // Ten times what the verdict needs: it must not be the deadline that ends the canary.
+    await stage.apply(template, { ...longStep, progressDeadlineSeconds: 300 });
+    await stage.phase('RolledBack');
+  } finally {
+    await load.stop();
+  }
+  return { stage, report: await load.done };
+}
