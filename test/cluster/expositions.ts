@@ -62,7 +62,7 @@ function lines(...parts: readonly (readonly string[])[]): string {
 }
 
 /** Handshakes that succeed every second, and what else is said of them. */
-function handshakes(at: number, fallback: 'gauge' | 'reason'): string[] {
+function handshakes(at: number, fallback: 'gauge' | 'reason' | 'none'): string[] {
   const pod = { namespace: 'mesh', pod: 'shop-b-bbbbb' };
   const failed = fallback === 'reason' ? Math.floor(at) : 0;
   return [
@@ -76,6 +76,18 @@ function handshakes(at: number, fallback: 'gauge' | 'reason'): string[] {
     '# TYPE mesh_pqc_enabled gauge',
     series('mesh_pqc_enabled', pod, 1),
   ];
+}
+
+/** A mesh that says at every other scrape that it has no PQC. */
+export function flickering(): Exposition {
+  let scrapes = 0;
+  return (at) => {
+    const isOff = scrapes++ % 2 === 0;
+    return lines(handshakes(at, 'none')).replace(
+      /^(mesh_pqc_enabled.*) 1$/m,
+      `$1 ${isOff ? 0 : 1}`,
+    );
+  };
 }
 
 /** A fallback to classical cryptography that one series of the x0tta profile alone tells of. */
@@ -159,9 +171,9 @@ export const expositions: Readonly<Record<ProfileName, Exposition>> = {
     );
   },
   traefik: (at) => {
-    const service = { service: 'mesh-shop-canary-8080@kubernetesgateway', protocol: 'http' };
+    const service = { service: 'mesh-shop-canary-http-8080@kubernetesgateway', protocol: 'http' };
     const of = { ...service, method: 'GET' };
-    const stable = { ...of, service: 'mesh-shop-stable-8080@kubernetesgateway', code: '500' };
+    const stable = { ...of, service: 'mesh-shop-stable-http-8080@kubernetesgateway', code: '500' };
     return lines(
       split('traefik_service_requests_total', of, 'code', ['200', '502'], at),
       [series('traefik_service_requests_total', stable, 1_000 * at)],

@@ -28,6 +28,8 @@ export interface OperatorOptions {
   readonly apiUrl?: string;
   /** Added to the flags. */
   readonly args?: readonly string[];
+  /** Where it listens, for who asks before it is ready; a free one when left out. */
+  readonly port?: number;
 }
 
 /** A line of the operator's JSON log. */
@@ -45,6 +47,8 @@ export interface OperatorHandle {
   kill(signal: NodeJS.Signals): void;
   /** Lines of the log so far; a line that is not JSON comes as `{raw}`. */
   logs(): readonly LogLine[];
+  /** Sum of a metric's series, or of those with a label. */
+  sumOf(metric: string, label?: string): Promise<number>;
   /** Ends it with SIGTERM, with SIGKILL after ten seconds, and waits for its exit. */
   stop(): Promise<void>;
   /**
@@ -101,7 +105,8 @@ export async function startOperator(
   const config = join(folder, 'config.yaml');
   writeFileSync(config, options.configYaml ?? operatorConfiguration(cluster));
   const kubeconfig = await cluster.kubeconfigFor(operatorAccount, options.apiUrl);
-  const [port = 0] = await freePorts(1);
+  const [free = 0] = await freePorts(1);
+  const { port = free } = options;
   const listen = `127.0.0.1:${port}`;
   return launch({
     args: [`--kubeconfig=${kubeconfig}`, `--config=${config}`, `--listen=${listen}`].concat(
@@ -161,6 +166,12 @@ function spawnOperator(how: Launch): OperatorHandle {
     exited,
     kill: (signal) => void child.kill(signal),
     logs: () => readFileSync(logFile, 'utf8').split('\n').filter(Boolean).map(parseLine),
+    sumOf: async (metric, label = '') => {
+      const answer = await request(`${url}/metrics`);
+      const lines = (await answer.body.text()).split('\n');
+      const series = lines.filter((line) => line.startsWith(metric) && line.includes(label));
+      return series.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+    },
     stop,
     restart: async () => {
       await stop();

@@ -20,7 +20,7 @@ import { PROFILE_NAMES } from '../../src/sources/profiles.ts';
 import { createPrometheus } from '../../src/sources/prometheus.ts';
 import { specWith } from '../api/spec.ts';
 import { binaryPath } from './binaries.ts';
-import { expositions, fallbacks } from './expositions.ts';
+import { expositions, fallbacks, flickering } from './expositions.ts';
 import { createParts } from './parts.ts';
 import type { Parts } from './parts.ts';
 import { freePorts } from './ports.ts';
@@ -28,8 +28,10 @@ import { waitFor } from './process.ts';
 
 /** The exposition of a profile with its classic histograms turned into native ones. */
 const native = 'http-native';
+const flicker = 'x0tta-flicker';
+const others: typeof fallbacks = { ...fallbacks, [flicker]: flickering() };
 /** What is scraped, each under its own path. */
-const scraped = [...PROFILE_NAMES, native, ...Object.keys(fallbacks)];
+const scraped = [...PROFILE_NAMES, native, ...Object.keys(others)];
 
 function profileOf(name: string): ProfileName {
   return name.replace(/-.*/, '') as ProfileName;
@@ -47,7 +49,7 @@ describe('a profile on a real Prometheus', function () {
     begunMs = Date.now();
     exporter = createServer((request, response) => {
       const name = (request.url ?? '').replace('/', '');
-      const exposition = fallbacks[name] ?? expositions[profileOf(name)];
+      const exposition = others[name] ?? expositions[profileOf(name)];
       response.setHeader('content-type', 'text/plain; version=0.0.4');
       response.end(exposition((Date.now() - begunMs) / 1000 + 100));
     });
@@ -221,6 +223,19 @@ describe('a profile on a real Prometheus', function () {
       });
     });
   }
+
+  it('x0tta gives no fallback while no two scrapes in a row say that there is no PQC', async () => {
+    const values: unknown[] = [];
+    for (const earlierMs of [3_000, 2_000, 1_000, 0]) {
+      await lookedAt(
+        flicker,
+        ['pqcFallback'],
+        (server, subjects, atMs) => lookAtFleet(server, subjects, atMs - earlierMs),
+        (find) => void values.push(find('pqcFallback').latest?.value),
+      );
+    }
+    expect(values).to.deep.equal([0, 0, 0, 0]);
+  });
 
   it('names the series that it looked for and did not find', async () => {
     const find = await lookedAt('http', ['errorRate'], lookAtFleet);

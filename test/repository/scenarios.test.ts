@@ -16,7 +16,7 @@ function written(): ReadonlyMap<number, readonly string[]> {
   const found = new Map<number, string[]>();
   for (const file of globSync('test/cluster/**/*.test.ts', { cwd: root })) {
     const text = readFileSync(join(root, file), 'utf8');
-    for (const [, number] of text.matchAll(/\bit\(\s*['"`]scenario (\d+):/g)) {
+    for (const [, number] of text.matchAll(/\b(?:it|beside)\(\s*['"`]scenario (\d+):/g)) {
       const files = found.get(Number(number)) ?? [];
       // A scenario may take several tests, in one file.
       found.set(Number(number), files.includes(file) ? files : [...files, file]);

@@ -2,12 +2,12 @@
 // blames a canary however often it is asked, whether that would be sound or failing. Each trouble
 // has a server and a canary of its own.
 import { expect } from 'chai';
-import { request } from 'undici';
 import type { SignalStatus, Status } from '../../../src/api/schema.ts';
 import { startOperator } from '../operator.ts';
 import type { OperatorHandle } from '../operator.ts';
 import { waitFor } from '../process.ts';
 import { sharedCluster } from '../shared.ts';
+import { besideOneAnother } from './beside.ts';
 import { failing, healthy, startFakePrometheus } from './fakePrometheus.ts';
 import type { FakePrometheus, Misbehaviour, Reporter } from './fakePrometheus.ts';
 import { Stage } from './stage.ts';
@@ -30,6 +30,7 @@ const troubles: Readonly<Record<string, readonly [Misbehaviour | 'refused', stri
   'too-many-series': ['too many series', 'TooManySeries'],
 };
 const sound = 'sound';
+const idle = 'idle';
 const steps = [
   { weight: 20, hold: '2s' },
   { weight: 50, hold: '1h' },
@@ -42,13 +43,12 @@ describe('evidence', function () {
   const servers = new Map<string, FakePrometheus>();
   let standIns: StandIns;
   let operator: OperatorHandle;
-  /** By server. They wait for most of their time: all run at once, and beside the first tests. */
-  const ends = new Map<string, Promise<PromiseSettledResult<Status>>>();
+  const beside = besideOneAnother<undefined>((test) => test(undefined));
 
   before(async () => {
     const cluster = await sharedCluster('control-plane');
     standIns = await startStandIns(cluster);
-    for (const name of [sound, ...Object.keys(troubles)]) {
+    for (const name of [sound, idle, ...Object.keys(troubles)]) {
       servers.set(name, await startFakePrometheus());
     }
     const settings = { scrapeInterval: '1s', lag: '1s', timeout: '1s' };
@@ -56,16 +56,9 @@ describe('evidence', function () {
     // JSON is YAML.
     const configYaml = JSON.stringify({ servers: list, defaultServer: sound, pollInterval: '1s' });
     operator = await startOperator(cluster, { configYaml });
-    for (const name of Object.keys(troubles)) {
-      ends.set(
-        name,
-        Promise.allSettled([endOfTrouble(name)]).then(([end]) => end),
-      );
-    }
   });
 
   after(async () => {
-    await Promise.all(ends.values());
     await operator.stop();
     for (const server of servers.values()) await server.close();
     await standIns.stop();
@@ -91,14 +84,8 @@ describe('evidence', function () {
     return [stage, (reporter) => void serverOf(name).reports.set(key, reporter)];
   };
 
-  const queriesTo = async (name: string): Promise<number> => {
-    const answer = await request(`${operator.url}/metrics`);
-    const lines = (await answer.body.text()).split('\n');
-    const counts = lines.filter((line) => {
-      return line.startsWith('x0tta_metric_queries_total') && line.includes(`server="${name}"`);
-    });
-    return counts.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
-  };
+  const queriesTo = (name: string): Promise<number> =>
+    operator.sumOf('x0tta_metric_queries_total', `server="${name}"`);
 
   const manyLooksAt = async (name: string): Promise<void> => {
     const before = await queriesTo(name);
@@ -122,32 +109,7 @@ describe('evidence', function () {
     expect(stage.weightChanges()).to.deep.equal([0, 20]);
   };
 
-  /** How the canary of a failing revision ends, once its server's trouble is over. */
-  const endOfTrouble = async (name: string): Promise<Status> => {
-    const [trouble = 'refused', verdict = ''] = troubles[name] ?? [];
-    const server = serverOf(name);
-    if (trouble === 'refused') await server.listen(false);
-    else server.misbehave(trouble);
-    const [stage, report] = await canaryOn(name);
-    report(healthy);
-    const status = await verdictIs(stage, verdict);
-    expect(errorRate(status)?.level).to.equal('Unknown');
-    const evidence = status.conditions?.find(({ type }) => type === 'EvidenceAvailable');
-    expect(evidence).to.include({ status: 'False', reason: 'EvidenceMissing' });
-    await manyLooksAt(name);
-    await expectHeldAtFirstStep(stage);
-    report(failing);
-    await manyLooksAt(name);
-    await expectHeldAtFirstStep(stage);
-    await verdictIs(stage, verdict);
-    if (trouble === 'refused') await server.listen(true);
-    else server.misbehave(null);
-    const end = await stage.phase('RolledBack');
-    await stage.close();
-    return end;
-  };
-
-  it('that is sound passes, and blames', async () => {
+  beside('that is sound passes, and blames', async () => {
     const [stage, report] = await canaryOn(sound);
     report(healthy);
     await stage.canaryAt(50);
@@ -157,29 +119,46 @@ describe('evidence', function () {
     await stage.close();
   });
 
-  it('of no traffic neither passes nor blames, and passes once there is some', async () => {
-    const [stage, report] = await canaryOn(sound);
+  beside('of no traffic neither passes nor blames, and passes once there is some', async () => {
+    const [stage, report] = await canaryOn(idle);
     report(() => ({ requestsPerSecond: 0, errorRatio: 0 }));
     const waiting = await stage.status('too few requests', ({ conditions }) => {
       return conditions?.some(({ reason }) => reason === 'TooFewRequests') ?? false;
     });
     expect(errorRate(waiting)).to.include({ level: 'Unknown', verdict: 'TooFewRequests' });
-    await manyLooksAt(sound);
+    await manyLooksAt(idle);
     await expectHeldAtFirstStep(stage);
     // A request in some windows, and it failed: no share of it is a proof.
     report(() => ({ requestsPerSecond: 0.2, errorRatio: 1 }));
-    await manyLooksAt(sound);
+    await manyLooksAt(idle);
     await expectHeldAtFirstStep(stage);
     report(healthy);
     await stage.canaryAt(50);
     await stage.close();
   });
 
-  for (const name of Object.keys(troubles)) {
-    it(`of a server in trouble (${name}) neither passes nor blames`, async () => {
-      const end = await ends.get(name);
-      if (end?.status === 'rejected') throw end.reason;
-      expect(end?.value.incidents?.[0]?.alert).to.equal('HIGH_ERROR_RATE');
+  for (const [name, [trouble, verdict]] of Object.entries(troubles)) {
+    beside(`of a server in trouble (${name}) neither passes nor blames`, async () => {
+      const server = serverOf(name);
+      if (trouble === 'refused') await server.listen(false);
+      else server.misbehave(trouble);
+      const [stage, report] = await canaryOn(name);
+      report(healthy);
+      const status = await verdictIs(stage, verdict);
+      expect(errorRate(status)?.level).to.equal('Unknown');
+      const evidence = status.conditions?.find(({ type }) => type === 'EvidenceAvailable');
+      expect(evidence).to.include({ status: 'False', reason: 'EvidenceMissing' });
+      await manyLooksAt(name);
+      await expectHeldAtFirstStep(stage);
+      report(failing);
+      await manyLooksAt(name);
+      await expectHeldAtFirstStep(stage);
+      await verdictIs(stage, verdict);
+      if (trouble === 'refused') await server.listen(true);
+      else server.misbehave(null);
+      const { incidents } = await stage.phase('RolledBack');
+      expect(incidents?.[0]?.alert).to.equal('HIGH_ERROR_RATE');
+      await stage.close();
     });
   }
 });

@@ -28,6 +28,8 @@ export interface HoldingProxy {
   readonly writes: readonly string[];
   /** Sets a trap, or none, and counts from 1 again. */
   set(trap: Trap | null): void;
+  /** Passes no read whose path and query match on; null: all, and those that waited. */
+  withhold(reads: RegExp | null): void;
   /** Answers 409 to every write whose path matches; null: to none. */
   answerConflict(path: RegExp | null): void;
   /** Answers 410 to the next try at each watch. */
@@ -47,9 +49,14 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
   let trap: Trap | null = null;
   let conflicting: RegExp | null = null;
   let expired: Set<string> | null = null;
+  let withheld: RegExp | null = null;
+  const waiting: (() => void)[] = [];
   let isCut = false;
   const forward = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
     if (isCut) return;
+    if (from.method === 'GET' && withheld?.test(from.url ?? '') === true) {
+      await new Promise<void>((goOn) => waiting.push(goOn));
+    }
     const body = from.method === 'GET' ? undefined : await readBody(from);
     const isWrite = body !== undefined && !from.url?.includes('/events');
     if (isWrite) writes.push(`${from.method} ${from.url?.split('?')[0] ?? ''}`);
@@ -102,6 +109,10 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
   return {
     url: `https://127.0.0.1:${port}`,
     writes,
+    withhold: (reads) => {
+      withheld = reads;
+      for (const goOn of waiting.splice(0)) goOn();
+    },
     answerConflict: (path) => {
       conflicting = path;
     },

@@ -2,9 +2,12 @@
 // in each way by itself, in the middle of a rollout and before a rollback. It has a cluster of its
 // own, whose API server it kills.
 import { expect } from 'chai';
+import { request } from 'undici';
 import { startCluster } from '../cluster.ts';
 import type { Cluster } from '../cluster.ts';
+import { startOperator } from '../operator.ts';
 import type { OperatorHandle } from '../operator.ts';
+import { freePorts } from '../ports.ts';
 import { waitFor } from '../process.ts';
 import { healthy, startFakePrometheus } from './fakePrometheus.ts';
 import type { FakePrometheus } from './fakePrometheus.ts';
@@ -97,5 +100,27 @@ describe('a rollout', function () {
       server.start();
       await waitFor('the API server to be ready', () => cluster.client.text('/readyz'));
     });
+  });
+
+  it('waits for an operator that is not ready before its last list is whole', async () => {
+    await operator.stop();
+    // As a stream; a list in pages would pass.
+    proxy.withhold(/^\/api\/v1\/pods\?.*sendInitialEvents=true/);
+    const [port = 0] = await freePorts(1);
+    const starting = startOperator(cluster, {
+      configYaml: `servers: [{name: main, url: '${metrics.url}', scrapeInterval: 1s}]`,
+      apiUrl: proxy.url,
+      args: ['--no-leader-elect'],
+      port,
+    });
+    await waitFor('pods to be all that is missing', async () => {
+      const answer = await request(`http://127.0.0.1:${port}/readyz`);
+      const text = await answer.body.text();
+      return answer.statusCode === 503 && text === 'not ready: pods\n';
+    });
+    proxy.withhold(null);
+    operator = await starting;
+    const paged = operator.logs().filter(({ message }) => /read in pages/.test(String(message)));
+    expect(paged, 'lists that the API server does not stream').to.deep.equal([]);
   });
 });

@@ -243,6 +243,9 @@ describe('judging real traffic', function () {
     const rejected = await stage.phase('RolledBack');
     const writes = stage.writtenWeights().length;
     const { metadata } = await stage.read();
+    await waitFor('the canary gone', async () => (await stage.pods()).length === 2);
+    const passes = (): Promise<number> => operator.sumOf('x0tta_reconcile_seconds_count');
+    const before = await passes();
     await roll('v2', bad);
     await stage.cluster.kubectl([
       'annotate',
@@ -252,6 +255,7 @@ describe('judging real traffic', function () {
       metadata.namespace,
       'example.com/synced=again',
     ]);
+    await waitFor('a pass over what was changed', async () => (await passes()) > before);
     const still = await stage.phase('RolledBack');
     expect(still.rejected).to.deep.equal(rejected.rejected);
     expect(stage.writtenWeights()).to.have.lengthOf(writes);

@@ -104,7 +104,21 @@ describe('a rollout on a real API server', () => {
     expect(stalled?.message).to.contain(`HTTPRoute ${app}`);
     await stage.cluster.apply([stage.route()]);
     await stage.phase('Stable');
+    const names = [app, 'other'];
+    const routes = names.map((name) => ({ kind: 'HTTPRoute', name }));
+    const change = { traffic: { service: app, gatewayAPI: { routes } } };
+    await stage.apply(stage.template('v2'), change);
+    const second = await stage.status('the second route missing', ({ conditions }) => {
+      return conditions?.some(({ reason }) => reason === 'RouteMissing') ?? false;
+    });
+    const missing = second.conditions?.find(({ type }) => type === 'Stalled');
+    expect(missing?.message).to.contain('HTTPRoute other');
+    expect(await stage.weights()).to.deep.equal([100, 0]);
     expect(stage.writtenWeights().filter((weight) => weight !== 0)).to.deep.equal([]);
+    const other = structuredClone(stage.route()) as unknown as { metadata: { name: string } };
+    other.metadata.name = 'other';
+    await stage.cluster.apply([other]);
+    await stage.canaryAt(20);
   });
 
   it('scenario 18: leaves filters, headers and other rules as they are', async () => {

@@ -47,7 +47,7 @@ describe('a rollback under load', function () {
     await stage.applyAll(stage.template('v1'), longStep);
     await stage.phase('Stable');
     loads.push(await stage.startLoad(50));
-    const env = { MEMORY_MB_PER_SECOND: '60', MEMORY_MAX_MB: '2000' };
+    const env = { MEMORY_MB_PER_SECOND: '20', MEMORY_MAX_MB: '2000' };
     const template = stage.template('v2', env) as unknown as Template;
     for (const container of template.spec.containers) {
       container.resources = { limits: { memory: '250Mi' }, requests: { memory: '50Mi' } };
@@ -56,6 +56,7 @@ describe('a rollback under load', function () {
     const status = await stage.phase('RolledBack');
     expect(status.incidents?.[0]).to.include({ alert: 'MEMORY_EXHAUSTION', signal: 'pods' });
     expect(status.incidents?.[0]?.value).to.include('OOMKilled');
+    expect(stage.weightChanges()).to.deep.equal([0, 20, 0]);
     expect(await stage.weights()).to.deep.equal([100, 0]);
   });
 
