@@ -78,6 +78,33 @@ function handshakes(at: number, fallback: 'gauge' | 'reason' | 'none'): string[]
   ];
 }
 
+/**
+ * A native histogram with exponential buckets as an OTLP export, in JSON: forty requests a second,
+ * of which a share took 0.25 to 1 s, in one bucket, and the others less.
+ */
+export function exponential(profile: string, share: number, at: number, nowMs: number): object {
+  const count = Math.round(at * perSecond);
+  const slow = Math.round(count * share);
+  const labels = { namespace: 'mesh', pod: 'shop-b-bbbbb', profile };
+  const attributes = Object.entries(labels).map(([key, stringValue]) => {
+    return { key, value: { stringValue } };
+  });
+  const point = {
+    attributes,
+    startTimeUnixNano: `${nowMs - at * 1000}000000`,
+    timeUnixNano: `${nowMs}000000`,
+    count: `${count}`,
+    sum: count * 0.2,
+    // Bucket i is from 4^i, which it leaves out, to 4^(i + 1).
+    scale: -1,
+    zeroCount: '0',
+    positive: { offset: -2, bucketCounts: [`${count - slow}`, `${slow}`] },
+  };
+  const exponentialHistogram = { aggregationTemporality: 2, dataPoints: [point] };
+  const metrics = [{ name: 'http_request_duration_seconds', exponentialHistogram }];
+  return { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] };
+}
+
 /** A mesh that says at every other scrape that it has no PQC. */
 export function flickering(): Exposition {
   let scrapes = 0;

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { request } from 'undici';
 import { resolvePolicy } from '../../src/api/defaults.ts';
 import type { ResolvedSignal } from '../../src/api/defaults.ts';
 import { judgeSignals } from '../../src/core/judgement.ts';
@@ -20,7 +21,7 @@ import { PROFILE_NAMES } from '../../src/sources/profiles.ts';
 import { createPrometheus } from '../../src/sources/prometheus.ts';
 import { specWith } from '../api/spec.ts';
 import { binaryPath } from './binaries.ts';
-import { expositions, fallbacks, flickering } from './expositions.ts';
+import { exponential, expositions, fallbacks, flickering } from './expositions.ts';
 import { createParts } from './parts.ts';
 import type { Parts } from './parts.ts';
 import { freePorts } from './ports.ts';
@@ -28,6 +29,8 @@ import { waitFor } from './process.ts';
 
 /** The exposition of a profile with its classic histograms turned into native ones. */
 const native = 'http-native';
+/** Shares of requests between 0.25 and 1 s, by what exports them as an exponential histogram. */
+const exponentials = { 'http-slow': 0.12, 'http-fast': 0.08 };
 const flicker = 'x0tta-flicker';
 const others: typeof fallbacks = { ...fallbacks, [flicker]: flickering() };
 /** What is scraped, each under its own path. */
@@ -44,6 +47,7 @@ describe('a profile on a real Prometheus', function () {
   let parts: Parts;
   let url: string;
   let begunMs: number;
+  let exports: NodeJS.Timeout;
 
   before(async () => {
     begunMs = Date.now();
@@ -82,11 +86,26 @@ describe('a profile on a real Prometheus', function () {
         `--web.listen-address=127.0.0.1:${free}`,
         '--storage.tsdb.wal-segment-size=10MB',
         '--log.level=warn',
+        '--web.enable-otlp-receiver',
       ],
     });
+    exports = setInterval(() => {
+      const nowMs = Date.now();
+      for (const [name, share] of Object.entries(exponentials)) {
+        const body = exponential(name, share, (nowMs - begunMs) / 1000 + 100, nowMs);
+        const headers = { 'content-type': 'application/json' };
+        const sent = { method: 'POST', headers, body: JSON.stringify(body) } as const;
+        // One that comes before the server listens is lost.
+        request(`${url}/api/v1/otlp/v1/metrics`, sent).then(
+          (answer) => answer.body.dump(),
+          () => undefined,
+        );
+      }
+    }, 1_000);
   });
 
   after(async () => {
+    clearInterval(exports);
     await parts.stop();
     exporter.closeAllConnections();
     exporter.close();
@@ -197,6 +216,17 @@ describe('a profile on a real Prometheus', function () {
         });
       });
     }
+  }
+
+  // Half a second is in the middle of a bucket that grows exponentially, so half of it is beyond.
+  for (const [name, share] of Object.entries(exponentials)) {
+    it(`${name} gives a latency by the share of an exponential bucket`, async () => {
+      await lookedAt(name, ['latencyP95'], lookAtAll, (find) => {
+        const { latest, level } = find('latencyP95');
+        expect(latest?.requestsPerSecond).to.be.closeTo(40, 2);
+        expect(level === 'Breach', `${level} at ${latest?.value}`).to.equal(share / 2 > 0.05);
+      });
+    });
   }
 
   it('x0tta gives handshakes that failed, and a mesh without PQC as a fallback', async () => {
