@@ -41,7 +41,7 @@ function profileOf(name: string): ProfileName {
 }
 
 describe('a profile on a real Prometheus', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let exporter: Server;
   let folder: string;
   let parts: Parts;
@@ -192,7 +192,7 @@ describe('a profile on a real Prometheus', function () {
       expectIn(find);
       return true;
     };
-    // Shorter than the test's own time, so that what was not as expected is told.
+    // Shorter than the test's own time, also several times, so that it tells what was wrong.
     await waitFor(`the signals of ${name}`, lookOnce, 45_000);
     return find;
   };

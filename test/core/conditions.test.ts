@@ -1,4 +1,4 @@
-// What TrafficRouted says, from what keeps the weights from being true to what they do not hold.
+// What TrafficRouted says: a router that lags before who gets past it.
 import { expect } from 'chai';
 import { decide } from '../../src/core/decide.ts';
 import type { Observation } from '../../src/core/model.ts';
@@ -26,7 +26,7 @@ describe('TrafficRouted', () => {
     expect(message).to.match(/calls Service \S+ itself, past the router, reaches the pods/);
   });
 
-  it('is true alone where the user’s Service selects none of them', () => {
+  it('says nothing more where the user’s Service selects none of them', () => {
     const userService = { port: 8080, reachesPods: false };
     expect(said({ userService }).slice(0, 2)).to.deep.equal(['True', 'WeightsConfirmed']);
   });

@@ -1,5 +1,5 @@
 // Tests that wait most of their time, and so wait beside one another: all of a file's begin when
-// the first of them is due, and each is told of by itself.
+// the first of them is due, whichever are asked for, and each is told of by itself.
 
 /**
  * Defines a test that runs beside the others defined by the same function; `run` gives it what it
@@ -13,6 +13,7 @@ export function besideOneAnother<T>(
   const tests = new Map<string, (of: T) => Promise<void>>();
   const ends = new Map<string, Promise<PromiseSettledResult<void>>>();
   return (title, test) => {
+    if (tests.has(title)) throw new Error(`two tests are called ${title}`);
     tests.set(title, test);
     it(title, async () => {
       if (ends.size === 0) {

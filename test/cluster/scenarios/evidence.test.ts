@@ -43,7 +43,14 @@ describe('evidence', function () {
   const servers = new Map<string, FakePrometheus>();
   let standIns: StandIns;
   let operator: OperatorHandle;
-  const beside = besideOneAnother<undefined>((test) => test(undefined));
+  const beside = besideOneAnother<Stage>(async (test) => {
+    const stage = await Stage.open(await sharedCluster('control-plane'), 'evidence');
+    try {
+      await test(stage);
+    } finally {
+      await stage.close();
+    }
+  });
 
   before(async () => {
     const cluster = await sharedCluster('control-plane');
@@ -70,18 +77,15 @@ describe('evidence', function () {
     return server;
   };
 
-  /** A canary at its first weight, and what tells its server how it does. */
-  const canaryOn = async (
-    name: string,
-  ): Promise<readonly [Stage, (reporter: Reporter) => void]> => {
-    const stage = await Stage.open(await sharedCluster('control-plane'), 'evidence');
+  /** Brings a canary to its first weight; what it returns tells the server how the canary does. */
+  const canaryOn = async (name: string, stage: Stage): Promise<(reporter: Reporter) => void> => {
     const change = { canary: { steps, drainDelay: '0s' }, prometheus: { server: name } };
     await stage.applyAll(stage.template('v1'), change);
     await stage.phase('Stable');
     await stage.apply(stage.template('v2'), change);
     const { canary } = await stage.canaryAt(20);
     const key = `${stage.namespace}/${canary?.replicaSet}`;
-    return [stage, (reporter) => void serverOf(name).reports.set(key, reporter)];
+    return (reporter) => void serverOf(name).reports.set(key, reporter);
   };
 
   const queriesTo = (name: string): Promise<number> =>
@@ -109,40 +113,41 @@ describe('evidence', function () {
     expect(stage.weightChanges()).to.deep.equal([0, 20]);
   };
 
-  beside('that is sound passes, and blames', async () => {
-    const [stage, report] = await canaryOn(sound);
+  beside('that is sound passes, and blames', async (stage) => {
+    const report = await canaryOn(sound, stage);
     report(healthy);
     await stage.canaryAt(50);
     report(failing);
     const { incidents } = await stage.phase('RolledBack');
     expect(incidents?.[0]?.alert).to.equal('HIGH_ERROR_RATE');
-    await stage.close();
   });
 
-  beside('of no traffic neither passes nor blames, and passes once there is some', async () => {
-    const [stage, report] = await canaryOn(idle);
-    report(() => ({ requestsPerSecond: 0, errorRatio: 0 }));
-    const waiting = await stage.status('too few requests', ({ conditions }) => {
-      return conditions?.some(({ reason }) => reason === 'TooFewRequests') ?? false;
-    });
-    expect(errorRate(waiting)).to.include({ level: 'Unknown', verdict: 'TooFewRequests' });
-    await manyLooksAt(idle);
-    await expectHeldAtFirstStep(stage);
-    // A request in some windows, and it failed: no share of it is a proof.
-    report(() => ({ requestsPerSecond: 0.2, errorRatio: 1 }));
-    await manyLooksAt(idle);
-    await expectHeldAtFirstStep(stage);
-    report(healthy);
-    await stage.canaryAt(50);
-    await stage.close();
-  });
+  beside(
+    'of no traffic neither passes nor blames, and passes once there is some',
+    async (stage) => {
+      const report = await canaryOn(idle, stage);
+      report(() => ({ requestsPerSecond: 0, errorRatio: 0 }));
+      const waiting = await stage.status('too few requests', ({ conditions }) => {
+        return conditions?.some(({ reason }) => reason === 'TooFewRequests') ?? false;
+      });
+      expect(errorRate(waiting)).to.include({ level: 'Unknown', verdict: 'TooFewRequests' });
+      await manyLooksAt(idle);
+      await expectHeldAtFirstStep(stage);
+      // A request in some windows, and it failed: no share of it is a proof.
+      report(() => ({ requestsPerSecond: 0.2, errorRatio: 1 }));
+      await manyLooksAt(idle);
+      await expectHeldAtFirstStep(stage);
+      report(healthy);
+      await stage.canaryAt(50);
+    },
+  );
 
   for (const [name, [trouble, verdict]] of Object.entries(troubles)) {
-    beside(`of a server in trouble (${name}) neither passes nor blames`, async () => {
+    beside(`of a server in trouble (${name}) neither passes nor blames`, async (stage) => {
       const server = serverOf(name);
       if (trouble === 'refused') await server.listen(false);
       else server.misbehave(trouble);
-      const [stage, report] = await canaryOn(name);
+      const report = await canaryOn(name, stage);
       report(healthy);
       const status = await verdictIs(stage, verdict);
       expect(errorRate(status)?.level).to.equal('Unknown');
@@ -158,7 +163,6 @@ describe('evidence', function () {
       else server.misbehave(null);
       const { incidents } = await stage.phase('RolledBack');
       expect(incidents?.[0]?.alert).to.equal('HIGH_ERROR_RATE');
-      await stage.close();
     });
   }
 });

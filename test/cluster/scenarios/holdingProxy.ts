@@ -28,7 +28,7 @@ export interface HoldingProxy {
   readonly writes: readonly string[];
   /** Sets a trap, or none, and counts from 1 again. */
   set(trap: Trap | null): void;
-  /** Passes no read whose path and query match on; null: all, and those that waited. */
+  /** Holds back reads whose path and query match; null lets all of them go on. */
   withhold(reads: RegExp | null): void;
   /** Answers 409 to every write whose path matches; null: to none. */
   answerConflict(path: RegExp | null): void;

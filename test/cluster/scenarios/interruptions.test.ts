@@ -102,8 +102,11 @@ describe('a rollout', function () {
     });
   });
 
-  it('waits for an operator that is not ready before its last list is whole', async () => {
+  it('does not begin before the operator knows all there is, and names the rest', async () => {
     await operator.stop();
+    const stage = await Stage.open(cluster, 'interruptions');
+    await stage.applyAll(stage.template('v1'), change);
+    proxy.set(null);
     // As a stream; a list in pages would pass.
     proxy.withhold(/^\/api\/v1\/pods\?.*sendInitialEvents=true/);
     const [port = 0] = await freePorts(1);
@@ -113,13 +116,17 @@ describe('a rollout', function () {
       args: ['--no-leader-elect'],
       port,
     });
-    await waitFor('pods to be all that is missing', async () => {
+    const unready = waitFor('pods to be all that is missing', async () => {
       const answer = await request(`http://127.0.0.1:${port}/readyz`);
       const text = await answer.body.text();
       return answer.statusCode === 503 && text === 'not ready: pods\n';
     });
+    await Promise.race([unready, starting.then(() => expect.fail('it was ready at once'))]);
+    expect(proxy.writes).to.deep.equal([]);
     proxy.withhold(null);
     operator = await starting;
+    await stage.phase('Stable');
+    await stage.close();
     const paged = operator.logs().filter(({ message }) => /read in pages/.test(String(message)));
     expect(paged, 'lists that the API server does not stream').to.deep.equal([]);
   });

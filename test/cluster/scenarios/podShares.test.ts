@@ -57,17 +57,17 @@ describe('a rollout without a router', function () {
     await stage.apply(stage.template('v1'), change);
     await stage.phase('Stable');
     await stage.apply(stage.template('v2'), change);
-    await test(stage);
-    await stage.close();
+    try {
+      await test(stage);
+    } finally {
+      await stage.close();
+    }
   });
 
   /** The replicas that were asked for, in the order of their writes: `ReplicaSet count`. */
   const scaled = (stage: Stage): readonly (readonly [string, number])[] =>
-    stage.writes().flatMap(({ objectRef, user, responseObject, responseStatus }) => {
-      const isOurs = user.username.endsWith(':x0tta') && responseStatus.code < 300;
-      if (!isOurs || objectRef.resource !== 'replicasets') return [];
-      const { metadata, spec } = responseObject as ReplicaSet;
-      return [[metadata.name, spec.replicas] as const];
+    stage.operatorsWrites<ReplicaSet>('replicasets').map(({ metadata, spec }) => {
+      return [metadata.name, spec.replicas];
     });
 
   const reportWith = async (stage: Stage, reporter: typeof healthy): Promise<string> => {

@@ -16,8 +16,12 @@ export interface Rollout {
   readonly report: (status: Status, reporter: Reporter) => void;
 }
 
-export async function openRollout(cluster: Cluster, metrics: FakePrometheus): Promise<Rollout> {
-  const stage = await Stage.open(cluster, 'steered');
+export async function openRollout(
+  cluster: Cluster,
+  name: string,
+  metrics: FakePrometheus,
+): Promise<Rollout> {
+  const stage = await Stage.open(cluster, name);
   stage.metricsUrl = metrics.url;
   const report = ({ canary }: Status, reporter: Reporter): void => {
     metrics.reports.set(`${stage.namespace}/${canary?.replicaSet}`, reporter);

@@ -33,20 +33,12 @@ interface Carrier {
   readonly written: (stage: Stage) => readonly ShareWrite[];
 }
 
-function operatorsWrites<T>(stage: Stage, resource: string): readonly T[] {
-  return stage.writes().flatMap(({ objectRef, user, responseObject, responseStatus }) => {
-    const isOurs = user.username.endsWith(':x0tta') && responseStatus.code < 300;
-    const isOf = objectRef.resource === resource && objectRef.subresource === undefined;
-    return isOurs && isOf ? [responseObject as T] : [];
-  });
-}
-
 const carriers: readonly Carrier[] = [
   {
     name: 'weights of a router',
     traffic: { service: app, gatewayAPI: { routes: [{ kind: 'HTTPRoute', name: app }] } },
     written: (stage) =>
-      operatorsWrites<Route>(stage, 'httproutes').map(({ metadata: { annotations }, spec }) => {
+      stage.operatorsWrites<Route>('httproutes').map(({ metadata: { annotations }, spec }) => {
         const refs = spec.rules[0]?.backendRefs ?? [];
         return {
           revision: annotations?.[ROLLOUT_ANNOTATION]?.split('/')[1] ?? '',
@@ -59,7 +51,7 @@ const carriers: readonly Carrier[] = [
     name: 'numbers of pods',
     traffic: { service: app },
     written: (stage) =>
-      operatorsWrites<ReplicaSet>(stage, 'replicasets').map(({ metadata, spec }) => ({
+      stage.operatorsWrites<ReplicaSet>('replicasets').map(({ metadata, spec }) => ({
         revision: metadata.labels?.[REVISION_LABEL] ?? '',
         percent: (100 * spec.replicas) / replicas,
         isRejected: metadata.annotations?.[VERDICT_ANNOTATION] === 'rejected',
@@ -79,7 +71,7 @@ for (const { name, traffic, written } of carriers) {
       cluster = await sharedCluster('control-plane');
       standIns = await startStandIns(cluster);
       metrics = await startFakePrometheus();
-      const { stage } = await openRollout(cluster, metrics);
+      const { stage } = await openRollout(cluster, 'shares', metrics);
       operator = await stage.startOperator();
     });
 
@@ -90,9 +82,12 @@ for (const { name, traffic, written } of carriers) {
     });
 
     const beside = besideOneAnother<Rollout>(async (test) => {
-      const rollout = await openRollout(cluster, metrics);
-      await test(rollout);
-      await rollout.stage.close();
+      const rollout = await openRollout(cluster, 'shares', metrics);
+      try {
+        await test(rollout);
+      } finally {
+        await rollout.stage.close();
+      }
     });
 
     const changeOf = (hold: string): SpecChange => ({
@@ -105,27 +100,30 @@ for (const { name, traffic, written } of carriers) {
     const changes = (stage: Stage, ...revisions: readonly (string | undefined)[]): string[] => {
       const told = written(stage)
         .filter(({ revision }) => revisions.includes(revision))
-        .map(({ revision, percent }) => `${revisions.indexOf(revision)}: ${percent} %`);
-      const [, ...rest] = ['', ...told].filter((text, i, all) => text !== all[i - 1]);
-      return rest.filter((text, i) => !text.endsWith(': 0 %') || rest[i - 1]?.at(0) === text.at(0));
+        .map(({ revision, percent }) => `${revisions.indexOf(revision)}: ${percent} %`)
+        .filter((text, i, all) => text !== all[i - 1]);
+      return told.filter((text, i) => !text.endsWith(': 0 %') || told[i - 1]?.at(0) === text.at(0));
     };
 
-    beside('are taken back by the write that carries the verdict', async ({ stage, ...on }) => {
-      await on.begin(changeOf('1h'));
-      const { canary } = await on.roll('v2', failing, changeOf('1h'));
-      const status = await stage.phase('RolledBack');
-      expect(status.rejected?.map(({ revision }) => revision)).to.deep.equal([canary?.revision]);
-      expect(changes(stage, canary?.revision)).to.deep.equal(['0: 20 %', '0: 0 %']);
-      const own = written(stage).filter(({ revision }) => revision === canary?.revision);
-      const given = own.findIndex(({ percent }) => percent > 0);
-      const taken = own.findIndex(({ percent }, i) => i > given && percent === 0);
-      expect(own[taken]?.isRejected, 'the verdict is in the same write').to.equal(true);
-      expect(own.slice(0, taken).some(({ isRejected }) => isRejected)).to.equal(false);
-    });
+    beside(
+      'are taken back by the write that carries the verdict',
+      async ({ stage, begin, roll }) => {
+        await begin(changeOf('1h'));
+        const { canary } = await roll('v2', failing, changeOf('1h'));
+        const status = await stage.phase('RolledBack');
+        expect(status.rejected?.map(({ revision }) => revision)).to.deep.equal([canary?.revision]);
+        expect(changes(stage, canary?.revision)).to.deep.equal(['0: 20 %', '0: 0 %']);
+        const own = written(stage).filter(({ revision }) => revision === canary?.revision);
+        const given = own.findIndex(({ percent }) => percent > 0);
+        const taken = own.findIndex(({ percent }, i) => i > given && percent === 0);
+        expect(own[taken]?.isRejected, 'the verdict is in the same write').to.equal(true);
+        expect(own.slice(0, taken).some(({ isRejected }) => isRejected)).to.equal(false);
+      },
+    );
 
-    beside('are not given to a revision that was rejected', async ({ stage, ...on }) => {
-      await on.begin(changeOf('1h'));
-      const { canary } = await on.roll('v2', failing, changeOf('1h'));
+    beside('are not given to a revision that was rejected', async ({ stage, begin, roll }) => {
+      await begin(changeOf('1h'));
+      const { canary } = await roll('v2', failing, changeOf('1h'));
       await stage.phase('RolledBack');
       await stage.apply(stage.template('v1'), changeOf('1h'));
       await stage.phase('Stable');
@@ -136,30 +134,36 @@ for (const { name, traffic, written } of carriers) {
       expect(changes(stage, canary?.revision)).to.deep.equal(['0: 20 %', '0: 0 %']);
     });
 
-    beside('are taken from a canary before a newer one gets any', async ({ stage, ...on }) => {
-      await on.begin(changeOf('1h'));
-      const older = await on.roll('v2', healthy, changeOf('1h'));
-      const newer = await on.roll('v3', healthy, changeOf('1h'));
-      const revisions = [older.canary?.revision, newer.canary?.revision];
-      expect(changes(stage, ...revisions)).to.deep.equal(['0: 20 %', '0: 0 %', '1: 20 %']);
-      expect(newer.rejected).to.equal(undefined);
-    });
+    beside(
+      'are taken from a canary before a newer one gets any',
+      async ({ stage, begin, roll }) => {
+        await begin(changeOf('1h'));
+        const older = await roll('v2', healthy, changeOf('1h'));
+        const newer = await roll('v3', healthy, changeOf('1h'));
+        const revisions = [older.canary?.revision, newer.canary?.revision];
+        expect(changes(stage, ...revisions)).to.deep.equal(['0: 20 %', '0: 0 %', '1: 20 %']);
+        expect(newer.rejected).to.equal(undefined);
+      },
+    );
 
-    beside('are all of a canary that holds, and the pods follow', async ({ stage, ...on }) => {
-      await on.begin(changeOf('2s'));
-      const { canary } = await on.roll('v2', healthy, changeOf('2s'));
-      const status = await stage.status('v2 stable', ({ phase, stable }) => {
-        return phase === 'Stable' && stable?.revision === canary?.revision;
-      });
-      expect(status.stable).to.include({ available: replicas, weight: 100 });
-      expect(status.incidents).to.equal(undefined);
-      await waitFor('the pods of v2 alone', async () => {
-        const revisions = (await stage.pods()).map(({ metadata }) => metadata.labels);
-        return (
-          revisions.length === replicas &&
-          revisions.every((labels) => labels?.[REVISION_LABEL] === canary?.revision)
-        );
-      });
-    });
+    beside(
+      'are all of a canary that holds, and the pods follow',
+      async ({ stage, begin, roll }) => {
+        await begin(changeOf('2s'));
+        const { canary } = await roll('v2', healthy, changeOf('2s'));
+        const status = await stage.status('v2 stable', ({ phase, stable }) => {
+          return phase === 'Stable' && stable?.revision === canary?.revision;
+        });
+        expect(status.stable).to.include({ available: replicas, weight: 100 });
+        expect(status.incidents).to.equal(undefined);
+        await waitFor('the pods of v2 alone', async () => {
+          const revisions = (await stage.pods()).map(({ metadata }) => metadata.labels);
+          return (
+            revisions.length === replicas &&
+            revisions.every((labels) => labels?.[REVISION_LABEL] === canary?.revision)
+          );
+        });
+      },
+    );
   });
 }

@@ -262,6 +262,15 @@ export class Stage {
     return [...this.#writes];
   }
 
+  /** Objects of a resource as the operator's writes left them, in their order. */
+  operatorsWrites<T>(resource: string): readonly T[] {
+    return this.writes().flatMap(({ objectRef, user, responseObject, responseStatus }) => {
+      const isOurs = user.username.endsWith(':x0tta') && responseStatus.code < 300;
+      const isOf = objectRef.resource === resource && objectRef.subresource === undefined;
+      return isOurs && isOf ? [responseObject as T] : [];
+    });
+  }
+
   /** The route's canary weights in the order they were written. */
   writtenWeights(): readonly number[] {
     return this.writes().flatMap(({ objectRef, responseObject }) => {

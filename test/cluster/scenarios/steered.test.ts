@@ -37,12 +37,15 @@ describe('a canary with steered evidence', function () {
     await standIns.stop();
   });
 
-  const open = (): Promise<Rollout> => openRollout(cluster, metrics);
+  const open = (): Promise<Rollout> => openRollout(cluster, 'steered', metrics);
 
   const beside = besideOneAnother<Rollout>(async (test) => {
     const rollout = await open();
-    await test(rollout);
-    await rollout.stage.close();
+    try {
+      await test(rollout);
+    } finally {
+      await rollout.stage.close();
+    }
   });
 
   const steps = (...list: readonly object[]): SpecChange => ({

@@ -47,7 +47,7 @@ describe('a rollback under load', function () {
     await stage.applyAll(stage.template('v1'), longStep);
     await stage.phase('Stable');
     loads.push(await stage.startLoad(50));
-    const env = { MEMORY_MB_PER_SECOND: '20', MEMORY_MAX_MB: '2000' };
+    const env = { MEMORY_MB_PER_SECOND: '12', MEMORY_MAX_MB: '2000' };
     const template = stage.template('v2', env) as unknown as Template;
     for (const container of template.spec.containers) {
       container.resources = { limits: { memory: '250Mi' }, requests: { memory: '50Mi' } };
