@@ -9,10 +9,10 @@ import type { ServerSettings } from './port.ts';
 import { PROFILE_NAMES } from './profiles.ts';
 
 export interface Configuration {
-  /** At least one, each with a name of its own. */
+  /** Each with a name of its own; none: no canary can be judged, and every object says so. */
   readonly servers: readonly ServerSettings[];
-  /** The name of the server of objects that name none. */
-  readonly defaultServer: string;
+  /** The name of the server of objects that name none; null where there is no server. */
+  readonly defaultServer: string | null;
   /** How often a server is asked; null: max(5 s, its scrape interval). */
   readonly pollIntervalMs: number | null;
   /** Objects in these namespaces alone are looked after, at least one; null: in all. */
@@ -86,7 +86,7 @@ const server = z.strictObject({
 });
 
 const schema = z.strictObject({
-  servers: z.array(server).min(1, 'needs at least one server'),
+  servers: z.array(server),
   defaultServer: z.string().optional(),
   pollInterval: milliseconds(1_000).optional(),
   namespaces: z.array(dnsLabel).min(1, 'needs at least one namespace').optional(),
@@ -146,7 +146,8 @@ function consistency({ servers, defaultServer, namespaces }: z.infer<typeof sche
     issues.push({ path: [], message: `defaultServer is needed: one of ${listed}` });
   }
   if (defaultServer !== undefined && !names.includes(defaultServer)) {
-    issues.push({ path: ['defaultServer'], message: `must be one of ${listed}` });
+    const message = names.length === 0 ? 'no server is listed' : `must be one of ${listed}`;
+    issues.push({ path: ['defaultServer'], message });
   }
   return issues;
 }
@@ -174,7 +175,7 @@ function settingsOf(file: z.infer<typeof schema>): Configuration {
   }));
   return {
     servers,
-    defaultServer: file.defaultServer ?? servers[0]?.name ?? '',
+    defaultServer: file.defaultServer ?? servers[0]?.name ?? null,
     pollIntervalMs: file.pollInterval ?? null,
     namespaces: file.namespaces ?? null,
   };
