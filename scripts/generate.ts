@@ -1,4 +1,5 @@
-// Writes the files that are made from the sources of the resource: the CRD and its reference page.
+// Writes the files that are made from the sources of the resource: the CRD, for people and for the
+// chart, and its reference page.
 // With --check it writes nothing, names the files that are stale on standard error, and exits 1
 // when any is.
 
@@ -21,8 +22,23 @@ function generatedFiles(): Readonly<Record<string, string>> {
   });
   return {
     'crds/x0tta.io_x0ttadeployments.yaml': HEADER + yaml,
+    'helm/x0tta/templates/crd.yaml': HEADER + chartTemplate(yaml),
     'docs/reference.md': referencePage(),
   };
+}
+
+/** The CRD as a template of the chart, which may leave it out and says that it stays. */
+function chartTemplate(yaml: string): string {
+  if (yaml.includes('{{')) throw new Error('a text of the CRD would be taken for a template: {{');
+  const metadata = `metadata:
+  labels:
+    {{- include "x0tta.labels" . | nindent 4 }}
+  {{- if .Values.crds.keep }}
+  annotations:
+    helm.sh/resource-policy: keep
+  {{- end }}
+`;
+  return `{{- if .Values.crds.enabled }}\n${yaml.replace('metadata:\n', metadata)}{{- end }}\n`;
 }
 
 function read(path: string): string | null {
