@@ -9,7 +9,7 @@ run := exec $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeaths
 sandbox := node test/cluster/sandbox.ts $(if $(KEEP),--forward) --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chart bench test test-unit test-cluster lint format generate verify build tools clean
+.PHONY: help demo chart bench test test-unit test-cluster lint format generate manifests verify build tools clean
 
 help: ## Show this list
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,10 @@ format: ## Rewrite all files in the project's format
 generate: ## Write the CRD and the reference from the schemas
 	@scripts/prepare npm
 	@$(run) node scripts/generate.ts
+
+manifests: ## Write deploy/ from the chart
+	@scripts/prepare tools
+	@$(run) node scripts/manifests.ts
 
 verify: ## Fail when a generated file is not current
 	@scripts/prepare npm

@@ -6,7 +6,6 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
   writeFileSync,
 } from 'node:fs';
@@ -82,11 +81,12 @@ export function operatorConfiguration({ prometheusUrl, profile }: Cluster): stri
 }
 
 /**
- * Applies the resource definitions and deploy/ to a cluster, once, as a user would before starting
- * the operator. The Deployment is left out: the process that startOperator starts stands for it.
+ * Applies deploy/overlays/default to a cluster, once, as a user would. The Deployment is left out:
+ * the process that startOperator starts stands for it.
  */
 const installOperator = oncePerCluster(async (cluster) => {
-  const objects = [...objectsOf('crds'), ...objectsOf('deploy')];
+  const text = await cluster.kubectl(['kustomize', join(root, 'deploy', 'overlays', 'default')]);
+  const objects = parseAllDocuments(text).map((each) => each.toJS() as { readonly kind: string });
   await cluster.apply(objects.filter(({ kind }) => kind !== 'Deployment'));
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
 });
@@ -178,16 +178,6 @@ function spawnOperator(how: Launch): OperatorHandle {
       return launch(how);
     },
   };
-}
-
-function objectsOf(folder: string): readonly { readonly kind: string }[] {
-  const path = join(root, folder);
-  const files = readdirSync(path).filter((name) => name.endsWith('.yaml'));
-  return files
-    .toSorted()
-    .flatMap((name) => parseAllDocuments(readFileSync(join(path, name), 'utf8')))
-    .map((document) => document.toJS() as { readonly kind: string } | null)
-    .filter((object) => object !== null);
 }
 
 async function isReady(url: string): Promise<boolean> {

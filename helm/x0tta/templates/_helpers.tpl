@@ -84,7 +84,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 servers:
   {{- toYaml $servers | nindent 2 }}
 {{- else }}
-# No metric server: set the chart's value prometheus.url.
+# No metric server yet: set the chart's value prometheus.url, or with kustomize list servers here.
 servers: []
 {{- end }}
 {{- with .Values.defaultServer }}
