@@ -9,7 +9,7 @@ run := exec $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeaths
 sandbox := node test/cluster/sandbox.ts $(if $(KEEP),--forward) --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chart bench test test-unit test-cluster lint format generate manifests verify build tools clean
+.PHONY: help demo chart bench soak test test-unit test-cluster lint format generate manifests verify build tools clean
 
 help: ## Show this list
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,11 @@ bench: ## Measure what docs/benchmarks.md says, and write it (PART=a for one par
 	@scripts/prepare cluster
 	@node scripts/build.ts
 	@$(run) $(sandbox) node bench/main.ts
+
+soak: ## Run two replicas and a rollout every ten seconds for half an hour (MINUTES=10)
+	@scripts/prepare cluster
+	@node scripts/build.ts
+	@$(run) $(sandbox) node bench/soak.ts
 
 test: ## Lint, check the generated files, and run all tests
 	@scripts/prepare test

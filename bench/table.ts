@@ -3,7 +3,7 @@ import { cpus, totalmem } from 'node:os';
 
 /** One measured thing. */
 export interface Row {
-  /** The part of the bench: a to e. */
+  /** The part of the bench: a to f. */
   readonly part: string;
   readonly what: string;
   readonly unit: string;

@@ -101,6 +101,13 @@ for (const binary of ['helm', 'helm3'] as const) {
       await becomesStable(stage);
     });
 
+    it('is served by the API server apart from other accounts', async () => {
+      const text = await cluster.client.text('/metrics');
+      const dispatched =
+        /^apiserver_flowcontrol_dispatched_requests_total\{flow_schema="x0tta",priority_level="workload-high"\} ([1-9]\d*)$/m;
+      expect(text).to.match(dispatched);
+    });
+
     it('is upgraded in the middle of a canary, which is judged and rolled back', async () => {
       const load = await stage.startLoad(60);
       try {
