@@ -2,10 +2,10 @@
 // pulled by digest from a registry. It asserts nothing.
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { imageLayout } from '../../../scripts/image/layout.ts';
 import type { Cluster } from '../cluster.ts';
 import { runCommand } from '../command.ts';
 import { oncePerCluster } from '../once.ts';
+import { imageLayout } from '../operatorImage.ts';
 import { waitFor } from '../process.ts';
 import { pushImage, registryOf } from '../registry.ts';
 
