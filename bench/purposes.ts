@@ -33,7 +33,7 @@ function purposeOf({ resource, request }: Write): string {
   const { metadata, spec } = request as Patch;
   const notes = Object.keys(metadata?.annotations ?? {}).map((name) => name.split('/')[1]);
   const scaled = spec?.replicas === undefined ? [] : [`scaled to ${spec.replicas}`];
-  const noted = notes.length === 0 ? [] : [`annotations ${notes.toSorted().join(', ')}`];
+  const noted = notes.length === 0 ? [] : [`annotations ${notes.join(', ')}`];
   return ["the canary's", [...scaled, ...noted].join(', ')].join(' ');
 }
 
