@@ -100,6 +100,17 @@ describe("the operator's own entry on a route", () => {
     expect(decided({}), 'the canary service is elsewhere').to.not.include('handBackRoutes');
   });
 
+  it('stays while a canary without pods is paused', () => {
+    cluster.settle();
+    cluster.desired = 'b';
+    expect(kinds(cluster.pass().commands)).to.deep.equal(['createReplicaSet']);
+    act('pause');
+    cluster.route.fieldsOwned = true;
+    expect(cluster.settle()).to.include({ check: 'rolloutIsPaused' });
+    expect(cluster.revisions.get('b')?.replicas).to.equal(0);
+    expect(handBacks()).to.equal(0);
+  });
+
   it('goes though the next template can not be carried out', () => {
     rolledBack();
     cluster.nowMs += 5_000;
