@@ -33,6 +33,8 @@ export interface Write {
   /** ms of this machine's clock, with fractions. */
   readonly receivedMs: number;
   readonly doneMs: number;
+  /** What was sent, and what became of it. */
+  readonly request: unknown;
   readonly object: unknown;
 }
 
@@ -100,6 +102,7 @@ function writeOf(entry: AuditedWrite): Write {
     code: entry.responseStatus.code,
     receivedMs: microsecondsOf(entry.requestReceivedTimestamp),
     doneMs: microsecondsOf(entry.stageTimestamp),
+    request: entry.requestObject,
     object: entry.responseObject,
   };
 }

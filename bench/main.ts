@@ -49,7 +49,10 @@ async function fleet(count: number): Promise<readonly Row[]> {
 const rows: Row[] = [];
 const add = (more: readonly Row[]): void => {
   rows.push(...more);
-  for (const row of more) say(lineOf(row));
+  for (const row of more) {
+    say(lineOf(row));
+    for (const line of row.counted ?? []) say(`  ${line}`);
+  }
 };
 if (wanted === '' || wanted === 'a') add(await rollbacks('a'));
 if (wanted === '' || wanted === 'e') add(await rollbacks('e'));
