@@ -19,6 +19,14 @@ export interface AuditedWrite {
   readonly responseObject?: unknown;
 }
 
+/** A patch that takes the operator's entry out of managedFields, and changes nothing else. */
+export function isHandBack({ requestObject }: AuditedWrite): boolean {
+  return (
+    Array.isArray(requestObject) &&
+    requestObject.some(({ path }: { path: string }) => path.startsWith('/metadata/managedFields/'))
+  );
+}
+
 /** Where a first call begins. */
 type Start = 'the beginning' | 'now';
 
