@@ -34,6 +34,7 @@ async function writeImage(order: ImageOrder): Promise<void> {
 
 /** Each layer in a folder of its own. */
 async function writeRoot(folder: string, order: ImageOrder): Promise<void> {
+  process.umask(0o022); // the modes of the folders are part of the image
   const [platform = ownPlatform()] = order.platforms;
   const { system, application } = await imageContent(platform, order);
   writeFiles(join(folder, 'system'), system.files);
