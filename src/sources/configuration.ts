@@ -93,6 +93,7 @@ export const configurationSchema = z.strictObject({
   namespaces: z.array(dnsLabel).min(1, 'needs at least one namespace').optional(),
 });
 
+type ConfigurationFile = z.infer<typeof configurationSchema>;
 type Issue = { readonly path: readonly PropertyKey[]; readonly message: string };
 
 /**
@@ -116,7 +117,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
   throw new Error(messages.join('\n'));
 }
 
-function consistency({ servers, defaultServer, namespaces }: z.infer<typeof configurationSchema>): Issue[] {
+function consistency({ servers, defaultServer, namespaces }: ConfigurationFile): Issue[] {
   const plain = servers.flatMap(({ url: address, tls: own }, i) =>
     address.startsWith('http:') && Object.keys(own).length > 0
       ? [{ path: ['servers', i, 'tls'], message: 'is for an https URL' }]
@@ -156,7 +157,7 @@ function consistency({ servers, defaultServer, namespaces }: z.infer<typeof conf
 /** What a server's scrape interval is taken to be until it is measured. */
 const assumedScrapeMs = 15_000;
 
-function settingsOf(file: z.infer<typeof configurationSchema>): Configuration {
+function settingsOf(file: ConfigurationFile): Configuration {
   const servers = file.servers.map(({ scrapeInterval, lag, timeout, labels, ...rest }) => ({
     ...rest,
     auth: authOf(rest.auth),

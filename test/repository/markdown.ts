@@ -1,5 +1,5 @@
-// Reads the project's pages of Markdown as tests look at them: links, anchors, code, tables. It knows
-// as much of Markdown as these pages use.
+// Reads the pages of Markdown of the project as tests look at them: links, anchors, code, tables.
+// It knows as much of Markdown as these pages use.
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -41,7 +41,7 @@ export function spansOf({ text }: Page): readonly string[] {
   return [...text.replace(fence, '').matchAll(span)].map(([, code = '']) => code);
 }
 
-/** Commands as readers type them: blocks of sh without comments, lines joined, and code in lines. */
+/** Commands as readers type them: blocks of sh without comments, and code within lines. */
 export function commandsOn(page: Page): readonly string[] {
   const blocks = fencesOf(page)
     .filter(({ language }) => language === 'sh')

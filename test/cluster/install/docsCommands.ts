@@ -18,8 +18,8 @@ interface Block {
 }
 
 /**
- * The commands of the block with this name, one an entry; lines that end with a backslash are joined
- * with the next. They are to be run in the folder of the checkout.
+ * The commands of the block with this name, one an entry; a line that ends with a backslash is
+ * joined with the next. They are to be run in the folder of the checkout.
  * @param file path of the page, relative to the folder of the project
  * @throws Error when the page has no such block, or several
  */
