@@ -1,6 +1,6 @@
-// The demo: a cluster of its own, the operator from its chart, a good v1, a bad v2 under load, and the
-// rollback by the chart's Pods as it happens. It asserts that the rollback came, for what is bad
-// about v2; the tests assert the rest.
+// The demo: a cluster of its own, the operator from its chart, a good v1, a bad v2 under load, and
+// the rollback by the chart's Pods as it happens. It asserts that the rollback came, for what is
+// bad about v2; the tests assert the rest.
 //
 //   make demo           ends and leaves nothing running
 //   make demo V2=crash  shows another bad version: errors, latency, memory, pqc, crash or image

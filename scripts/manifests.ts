@@ -1,6 +1,6 @@
 // Writes deploy/, for who installs with kustomize, from the chart: Helm renders it, and what only
-// Helm needs is left out. With --check it writes nothing, names the files that are stale, and exits 1
-// when any is.
+// Helm needs is left out. With --check it writes nothing, names the files that are stale, and exits
+// 1 when any is.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -117,7 +117,7 @@ function render(args: readonly string[]): readonly Rendered[] {
     .map((template) => ({ template, documents: byTemplate.get(template) ?? [] }));
 }
 
-/** Takes out what says that Helm owns the object, and the checksum, for which a name's hash stands. */
+/** Takes out what says that Helm owns the object, and the checksum: a name's hash stands for it. */
 function withoutHelm(document: Document.Parsed): void {
   const pod = ['spec', 'template', 'metadata'];
   for (const metadata of [['metadata'], pod]) {

@@ -4,7 +4,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { isMap, isScalar, parseAllDocuments, parseDocument } from 'yaml';
-import type { Pair, YAMLMap } from 'yaml';
+import type { YAMLMap } from 'yaml';
 
 const chart = join(import.meta.dirname, '..', '..', 'helm', 'x0tta');
 const read = (path: string): string => readFileSync(join(chart, path), 'utf8');
@@ -17,7 +17,7 @@ interface Value {
 
 function valuesOf(map: YAMLMap, prefix = '', inherited = false): readonly Value[] {
   return map.items.flatMap((pair, index): readonly Value[] => {
-    const { key, value } = pair as Pair<unknown, unknown>;
+    const { key, value } = pair;
     if (!isScalar(key)) return [];
     const path = prefix === '' ? String(key.value) : `${prefix}.${String(key.value)}`;
     // The parser gives the comment before a map's first key to the map.

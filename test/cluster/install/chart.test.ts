@@ -50,7 +50,7 @@ function plainMetadata<T extends Metadata>(metadata: T): T {
   return { ...metadata, labels, annotations: without(metadata.annotations, onlyHelmsNotes) };
 }
 
-/** As text, without what only Helm writes, and without the hash in the names that kustomize gives. */
+/** As text, without what only Helm writes, and without the hash that kustomize adds to a name. */
 function plain(objects: readonly KubeObject[]): readonly string[] {
   return objects
     .filter(({ kind }) => kind !== 'Namespace')

@@ -1,5 +1,5 @@
-// Installs the operator in a cluster as its users do: with Helm or kustomize, as Pods whose image is
-// pulled by digest from a registry. It asserts nothing.
+// Installs the operator in a cluster as its users do: with Helm or kustomize, as Pods whose image
+// is pulled by digest from a registry. It asserts nothing.
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Cluster } from '../cluster.ts';

@@ -1,5 +1,5 @@
-// The same by `kubectl apply -k`: an overlay of a user's own, with the address of the metric server,
-// on top of deploy/.
+// The same by `kubectl apply -k`: an overlay of a user's own, with the address of the metric
+// server, on top of deploy/.
 import { mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Cluster } from '../cluster.ts';

@@ -1,5 +1,5 @@
-// A user's chart that holds the route, with Helm 4, which applies on the server's side without force:
-// its upgrades meet no conflict at rest, and in the middle of a canary what docs/gitops.md says.
+// A user's chart that holds the route, with Helm 4, which applies on the server's side without
+// force: its upgrades meet no conflict at rest, and mid-canary what docs/gitops.md says.
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Cluster } from '../cluster.ts';
