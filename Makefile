@@ -56,7 +56,7 @@ format: ## Rewrite all files in the project's format
 	@scripts/prepare npm
 	@$(run) prettier --write --log-level warn .
 
-generate: ## Write the CRD and the reference from the schemas
+generate: ## Write the CRD, the reference and the dashboard from their sources
 	@scripts/prepare npm
 	@$(run) node scripts/generate.ts
 
