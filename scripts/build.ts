@@ -1,12 +1,15 @@
 // Bundles the operator into one file with a source map, which is what ships and what the cluster
 // tests run. It checks no types: tsc does, in lint.
-import { rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
 import type { Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const outfile = join(root, 'dist/operator.mjs');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly version: string;
+};
 
 // The generated API classes of client-node, a thousand modules, only declare things, but its
 // package does not say so; without this all of them would be loaded at every start (20 MiB).
@@ -38,6 +41,7 @@ await build({
   charset: 'ascii',
   legalComments: 'linked',
   plugins: [dropUnusedClientModules],
+  define: { X0TTA_VERSION: JSON.stringify(version) },
   // Bundled CommonJS packages call require() for Node's own modules, which ESM does not have.
   banner: {
     js: [

@@ -1,12 +1,10 @@
 // The operator: reads its flags and its configuration, puts the rooms together, and runs until it
 // is told to stop.
 //
-//   node dist/operator.mjs --config FILE [--kubeconfig FILE] [--listen HOST:PORT] [--log-level L]
-//                          [--namespace NAME] [--no-leader-elect]
+//   node dist/operator.mjs --config FILE    and --help for the other flags
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { parseArgs } from 'node:util';
 import { FIELD_MANAGER } from '../api/names.ts';
 import { phaseSchema } from '../api/status.ts';
 import { createClusterWatch, servedRouteKinds } from '../kube/cluster.ts';
@@ -14,7 +12,7 @@ import type { ClusterWatch } from '../kube/cluster.ts';
 import { loadConnection } from '../kube/config.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { createElection, defaultLeaseTimes, onlyWhileLeading } from '../kube/lease.ts';
+import { createElection, onlyWhileLeading } from '../kube/lease.ts';
 import type { Election } from '../kube/lease.ts';
 import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
@@ -26,7 +24,7 @@ import type { Reconciler } from '../reconcile/reconciler.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Cancel } from '../runtime/clock.ts';
 import { fullCollection, giveMemoryBack } from '../runtime/freedMemory.ts';
-import type { Log, LogLevel } from '../runtime/log.ts';
+import type { Log } from '../runtime/log.ts';
 import { installShutdown } from '../runtime/shutdown.ts';
 import { createWorkQueue } from '../runtime/workQueue.ts';
 import type { WorkQueue } from '../runtime/workQueue.ts';
@@ -35,56 +33,28 @@ import type { Configuration } from '../sources/configuration.ts';
 import { createPoller } from '../sources/poller.ts';
 import type { Poller } from '../sources/poller.ts';
 import { createPrometheus } from '../sources/prometheus.ts';
-import { startHealthServer } from '../telemetry/health.ts';
+import { startListener } from '../telemetry/listener.ts';
+import type { Listener } from '../telemetry/listener.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { CanaryMetrics, Metrics } from '../telemetry/metrics.ts';
+import { metricsPaths, probePaths } from '../telemetry/probes.ts';
 import { createGatewayApi } from '../traffic/gatewayApi.ts';
+import { helpText, readCommandLine } from './flags.ts';
+import type { Flags } from './flags.ts';
+import { version } from './version.ts';
 
 const clock = systemClock;
 const random = Math.random;
 const shutdownMs = 10_000;
+/** Of each address: the kubelet and some Prometheus, and no crowd. */
+const maxConnections = 64;
 const queueLimits = {
   concurrency: 8,
   urgentConcurrency: 32,
   backoff: { baseMs: 200, maxMs: 60_000 },
   rate: { perSecond: 300, burst: 1_000 },
 } as const;
-
-interface Flags {
-  readonly config: string;
-  readonly kubeconfig: string | undefined;
-  readonly host: string;
-  readonly port: number;
-  readonly level: LogLevel;
-  /** Where the Lease is. */
-  readonly namespace: string;
-  readonly leaderElect: boolean;
-}
-
-function readFlags(): Flags {
-  const { values } = parseArgs({
-    options: {
-      config: { type: 'string' },
-      kubeconfig: { type: 'string' },
-      listen: { type: 'string', default: '0.0.0.0:8080' },
-      'log-level': { type: 'string', default: 'info' },
-      namespace: { type: 'string', default: 'x0tta-system' },
-      'leader-elect': { type: 'boolean', default: true },
-    },
-    allowNegative: true,
-  });
-  const [, host, port] = /^(.+):(\d{1,5})$/.exec(values.listen) ?? [];
-  if (host === undefined || Number(port) > 65_535) {
-    throw new Error(`--listen ${values.listen} is not HOST:PORT`);
-  }
-  const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
-  const level = levels.find((name) => name === values['log-level']);
-  if (level === undefined) throw new Error(`--log-level is one of ${levels.join(', ')}`);
-  const { config, kubeconfig, namespace, 'leader-elect': leaderElect } = values;
-  if (config === undefined) throw new Error('--config FILE is needed');
-  return { config, kubeconfig, host, port: Number(port), level, namespace, leaderElect };
-}
 
 function createSources(configuration: Configuration, log: Log, metrics: Metrics) {
   const servers = new Map(
@@ -151,7 +121,7 @@ function createLeadership(flags: Flags, client: KubeClient, log: Log): Election 
     namespace: flags.namespace,
     name: FIELD_MANAGER,
     identity: `${hostname()}_${randomUUID()}`,
-    times: defaultLeaseTimes,
+    times: flags.leaseTimes,
     onLost: () => {
       log('error', 'the lease is lost; exiting, so that nothing of this process is written');
       process.exit(1);
@@ -160,7 +130,7 @@ function createLeadership(flags: Flags, client: KubeClient, log: Log): Election 
 }
 
 async function run(flags: Flags): Promise<void> {
-  const log = createLog({ level: flags.level });
+  const log = createLog({ level: flags.logLevel });
   const metrics = createMetrics();
   const configuration = parseConfiguration(readFileSync(flags.config, 'utf8'), flags.config);
   const connection = loadConnection({ kubeconfigPath: flags.kubeconfig });
@@ -192,9 +162,7 @@ async function run(flags: Flags): Promise<void> {
   metrics.watchQueue(() => queue.stats());
   metrics.watchPhases(() => countPhases(watch));
   metrics.watchCanaries(() => readCanaries(watch, poller));
-  const ready = (): readonly string[] => watch.unsynced();
-  const { host, port } = flags;
-  const health = await startHealthServer({ host, port, ready, metrics, log });
+  const listeners = await listen(flags, metrics, () => watch.unsynced(), log);
   const stopGiving = giveBack(strings);
   installShutdown({
     process,
@@ -207,7 +175,7 @@ async function run(flags: Flags): Promise<void> {
       { name: 'lease', stop: () => election.stop() },
       { name: 'poller', stop: () => poller.stop() },
       { name: 'watches', stop: () => watch.stop() },
-      { name: 'health', stop: () => health.close() },
+      ...listeners.map((listener) => ({ name: 'listener', stop: () => listener.close() })),
       { name: 'transport', stop: () => transport.close() },
       { name: 'memory', stop: async () => stopGiving() },
     ],
@@ -216,12 +184,27 @@ async function run(flags: Flags): Promise<void> {
   const ledAtOnce = await election.start();
   watch.start();
   await watch.whenSynced();
-  log('info', 'ready', { listen: `${host}:${health.port}`, server: connection.serverUrl });
+  const ports = listeners.map(({ port }) => port);
+  log('info', 'ready', { ports, server: connection.serverUrl });
   await election.whenLeading();
   if (!ledAtOnce) await watch.relist();
   declareQueries(watch.stores.deployments.list(), poller);
   poller.start();
   queue.run(createHandler(reconciler, queue, metrics));
+}
+
+/** The metrics' listener and that of the probes. */
+function listen(
+  { listen: address, probeListen }: Flags,
+  metrics: Metrics,
+  ready: () => readonly string[],
+  log: Log,
+): Promise<readonly Listener[]> {
+  const paths = metricsPaths(() => metrics.exposition(), clock);
+  return Promise.all([
+    startListener({ address, paths, maxConnections, log }),
+    startListener({ address: probeListen, paths: probePaths(ready), maxConnections, log }),
+  ]);
 }
 
 function giveBack(strings: SharedStrings): Cancel {
@@ -260,9 +243,21 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
   });
 }
 
-try {
-  await run(readFlags());
-} catch (error) {
-  process.stderr.write(`x0tta: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+const command = readCommandLine(process.argv.slice(2));
+switch (command.kind) {
+  case 'help':
+    process.stdout.write(helpText(version));
+    break;
+  case 'version':
+    process.stdout.write(`x0tta ${version}\n`);
+    break;
+  case 'refused':
+    process.stderr.write(`x0tta: ${command.message}\n`);
+    process.exitCode = 2;
+    break;
+  case 'run':
+    await run(command.flags).catch((error: unknown) => {
+      process.stderr.write(`x0tta: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exit(1);
+    });
 }
