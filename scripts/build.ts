@@ -2,11 +2,11 @@
 // tests run. It checks no types: tsc does, in lint.
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import type { Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
-const outfile = join(root, 'dist/operator.mjs');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   readonly version: string;
 };
@@ -24,31 +24,40 @@ const dropUnusedClientModules: Plugin = {
   },
 };
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-await build({
-  absWorkingDir: root,
-  entryPoints: ['src/cli/operator.ts'],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node24',
-  sourcemap: true,
-  // Node keeps the text in memory: without blanks and other languages' signs it is a third. Names
-  // stay, for stack traces.
-  minifyWhitespace: true,
-  minifySyntax: true,
-  charset: 'ascii',
-  legalComments: 'linked',
-  plugins: [dropUnusedClientModules],
-  define: { X0TTA_VERSION: JSON.stringify(version) },
-  // Bundled CommonJS packages call require() for Node's own modules, which ESM does not have.
-  banner: {
-    js: [
-      "import { createRequire } from 'node:module';",
-      'const require = createRequire(import.meta.url);',
-    ].join('\n'),
-  },
-});
-const mebibytes = (statSync(outfile).size / 2 ** 20).toFixed(1);
-console.log(`build: ${relative(root, outfile)}, ${mebibytes} MiB`);
+/** Writes the bundle to a file, and beside it its source map and the licences. */
+export async function bundleOperator(outfile: string): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['src/cli/operator.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    sourcemap: true,
+    // Node keeps the text in memory: without blanks and other languages' signs it is a third. Names
+    // stay, for stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    charset: 'ascii',
+    legalComments: 'linked',
+    plugins: [dropUnusedClientModules],
+    define: { X0TTA_VERSION: JSON.stringify(version) },
+    // Bundled CommonJS packages call require() for Node's own modules, which ESM does not have.
+    banner: {
+      js: [
+        "import { createRequire } from 'node:module';",
+        'const require = createRequire(import.meta.url);',
+      ].join('\n'),
+    },
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const folder = join(root, 'dist');
+  rmSync(folder, { recursive: true, force: true });
+  const outfile = join(folder, 'operator.mjs');
+  await bundleOperator(outfile);
+  const mebibytes = (statSync(outfile).size / 2 ** 20).toFixed(1);
+  console.log(`build: ${relative(root, outfile)}, ${mebibytes} MiB`);
+}

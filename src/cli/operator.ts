@@ -2,6 +2,7 @@
 // is told to stop.
 //
 //   node dist/operator.mjs --config FILE    and --help for the other flags
+import { takeSignals } from './earlyEnd.ts';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -12,11 +13,12 @@ import type { ClusterWatch } from '../kube/cluster.ts';
 import { loadConnection } from '../kube/config.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { createElection, onlyWhileLeading } from '../kube/lease.ts';
+import { createElection } from '../kube/lease.ts';
 import type { Election } from '../kube/lease.ts';
 import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
 import type { KubeClient } from '../kube/transport.ts';
+import { createWriteGate } from '../kube/writeGate.ts';
 import { createWrites } from '../kube/writes.ts';
 import { declareQueries } from '../reconcile/observe.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
@@ -141,7 +143,8 @@ async function run(flags: Flags): Promise<void> {
     onAnswer: (...request) => metrics.observeRequest(...request),
   });
   const election = createLeadership(flags, transport, log);
-  const client = onlyWhileLeading(transport, () => election.isLeader());
+  const gate = createWriteGate(transport, () => election.isLeader());
+  const { client } = gate;
   const poller = createSources(configuration, log, metrics);
   const queue = createWorkQueue({ clock, random, log, ...queueLimits });
   const onChange = (key: string, urgent: boolean): void =>
@@ -165,7 +168,7 @@ async function run(flags: Flags): Promise<void> {
   const listeners = await listen(flags, metrics, () => watch.unsynced(), log);
   const stopGiving = giveBack(strings);
   installShutdown({
-    process,
+    process: { onSignal: takeSignals, exit: (code) => process.exit(code) },
     clock,
     log,
     boundMs: shutdownMs,

@@ -63,16 +63,6 @@ export function createElection(options: ElectionOptions): Election {
   return new LeaseElection(options);
 }
 
-/** The same client, whose writes are refused in the moment of sending unless `isLeader` holds. */
-export function onlyWhileLeading(client: KubeClient, isLeader: () => boolean): KubeClient {
-  const mayBeSent = (): boolean => isLeader();
-  return {
-    request: <T>(request: KubeRequest) =>
-      client.request<T>(request.method === 'GET' ? request : { ...request, mayBeSent }),
-    watch: (...watch) => client.watch(...watch),
-  };
-}
-
 class LeaseElection implements Election {
   readonly #options: ElectionOptions;
   readonly #path: string;
@@ -181,7 +171,8 @@ class LeaseElection implements Election {
     const { client, times } = this.#options;
     try {
       const timeoutMs = times.renewDeadlineMs / 2;
-      const lease = await client.request<Lease>({ method: 'GET', path: this.#path, timeoutMs });
+      const read = { method: 'GET', path: this.#path, timeoutMs, ahead: true } as const;
+      const lease = await client.request<Lease>(read);
       this.#note(lease);
       return lease;
     } catch (error) {
@@ -226,6 +217,7 @@ class LeaseElection implements Election {
         spec: this.#spec(undefined, identity),
       },
       timeoutMs: times.renewDeadlineMs / 2,
+      ahead: true,
     });
   }
 
@@ -247,6 +239,7 @@ class LeaseElection implements Election {
         spec,
       },
       timeoutMs,
+      ahead: true,
     };
   }
 

@@ -3,10 +3,10 @@
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 
-/** The signals' source and the way out: Node's `process` fits. */
+/** The signals' source and the way out. */
 export interface ProcessPort {
-  on(signal: 'SIGTERM' | 'SIGINT', listener: (signal: 'SIGTERM' | 'SIGINT') => void): unknown;
-  exit(code: number): unknown;
+  onSignal(listener: (signal: 'SIGTERM' | 'SIGINT') => void): void;
+  exit(code: number): void;
 }
 
 export interface StopStep {
@@ -48,8 +48,7 @@ export function installShutdown(options: ShutdownOptions): (reason: string) => v
       process.exit(allWell ? 0 : 1);
     });
   };
-  process.on('SIGTERM', begin);
-  process.on('SIGINT', begin);
+  process.onSignal(begin);
   return begin;
 }
 

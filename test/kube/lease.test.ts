@@ -2,9 +2,10 @@
 // nobody is sure.
 import { expect } from 'chai';
 import { errorFromStatus } from '../../src/kube/errors.ts';
-import { createElection, onlyWhileLeading } from '../../src/kube/lease.ts';
+import { createElection } from '../../src/kube/lease.ts';
 import type { Election } from '../../src/kube/lease.ts';
 import type { KubeClient, KubeRequest, WatchEnd } from '../../src/kube/transport.ts';
+import { createWriteGate } from '../../src/kube/writeGate.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 
 const times = { durationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 };
@@ -186,7 +187,7 @@ describe('leader election', () => {
 
   it('lets no write through but those of the leader', async () => {
     const a = join('a');
-    const client = onlyWhileLeading(server.client('a'), () => a.isLeader());
+    const { client } = createWriteGate(server.client('a'), () => a.isLeader());
     const write = { method: 'PUT', path: '/x', body: { metadata: {} } } as const;
     await a.start();
     server.unreachable.add('a');

@@ -7,14 +7,13 @@ type Signal = 'SIGTERM' | 'SIGINT';
 
 function setUp(steps: readonly StopStep[]) {
   const clock = new FakeClock();
-  const listeners = new Map<Signal, (signal: Signal) => void>();
+  let send: (signal: Signal) => void = () => undefined;
   const exits: number[] = [];
   const process = {
-    on: (signal: Signal, listener: (signal: Signal) => void) => listeners.set(signal, listener),
-    exit: (code: number) => exits.push(code),
+    onSignal: (listener: typeof send) => void (send = listener),
+    exit: (code: number) => void exits.push(code),
   };
   installShutdown({ process, clock, log: () => undefined, steps, boundMs: 1000 });
-  const send = (signal: Signal): void => listeners.get(signal)?.(signal);
   return { clock, exits, send };
 }
 
