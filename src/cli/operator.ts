@@ -3,18 +3,12 @@
 //
 //   node dist/operator.mjs --config FILE    and --help for the other flags
 import { takeSignals } from './earlyEnd.ts';
-import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { FIELD_MANAGER } from '../api/names.ts';
-import { phaseSchema } from '../api/status.ts';
-import { createClusterWatch, servedRouteKinds } from '../kube/cluster.ts';
+import { createClusterWatch } from '../kube/cluster.ts';
 import type { ClusterWatch } from '../kube/cluster.ts';
 import { loadConnection } from '../kube/config.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { createElection } from '../kube/lease.ts';
-import type { Election } from '../kube/lease.ts';
 import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
 import type { KubeClient } from '../kube/transport.ts';
@@ -28,9 +22,9 @@ import type { Cancel } from '../runtime/clock.ts';
 import { fullCollection, giveMemoryBack } from '../runtime/freedMemory.ts';
 import type { Log } from '../runtime/log.ts';
 import { installShutdown } from '../runtime/shutdown.ts';
+import type { Shutdown, StopStep } from '../runtime/shutdown.ts';
 import { createWorkQueue } from '../runtime/workQueue.ts';
 import type { WorkQueue } from '../runtime/workQueue.ts';
-import { parseConfiguration } from '../sources/configuration.ts';
 import type { Configuration } from '../sources/configuration.ts';
 import { createPoller } from '../sources/poller.ts';
 import type { Poller } from '../sources/poller.ts';
@@ -39,16 +33,26 @@ import { startListener } from '../telemetry/listener.ts';
 import type { Listener } from '../telemetry/listener.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import type { CanaryMetrics, Metrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { metricsPaths, probePaths } from '../telemetry/probes.ts';
 import { createGatewayApi } from '../traffic/gatewayApi.ts';
+import { connect } from './connect.ts';
 import { helpText, readCommandLine } from './flags.ts';
 import type { Flags } from './flags.ts';
+import { countPhases, readCanaries } from './fleet.ts';
+import { createLeadership, takeLead } from './leadership.ts';
+import { readConfiguration } from './readConfiguration.ts';
 import { version } from './version.ts';
 
 const clock = systemClock;
 const random = Math.random;
 const shutdownMs = 10_000;
+/** For writes that have left, and then for Events that wait. */
+const lastWordMs = 1_000;
+/** For passes under way, which read at most: nothing of theirs is written any more. */
+const lastPassMs = 2_000;
+/** A leader lists within so many renew deadlines, or gives the lease back. */
+const listDeadlines = 3;
 /** Of each address: the kubelet and some Prometheus, and no crowd. */
 const maxConnections = 64;
 const queueLimits = {
@@ -85,128 +89,126 @@ function createHandler(reconciler: Reconciler, queue: WorkQueue, metrics: Metric
   };
 }
 
-function countPhases({ stores }: ClusterWatch): Record<string, number> {
-  const phases = Object.fromEntries(phaseSchema.options.map((phase) => [phase, 0]));
-  for (const { status } of stores.deployments.list()) {
-    const phase = status?.phase;
-    if (phase !== undefined) phases[phase] = (phases[phase] ?? 0) + 1;
-  }
-  return phases;
-}
-
-function readCanaries({ cache }: ClusterWatch, poller: Poller): CanaryMetrics[] {
-  return poller.judged().flatMap(({ key, judgements }) => {
-    const object = cache.deployment(key);
-    if (object === undefined) return [];
-    const { namespace, name } = object.metadata;
-    const signals = judgements.map(({ signal, level, latest }) => {
-      return { name: signal.name, level, value: latest?.value ?? null };
-    });
-    return [{ namespace, name, weight: object.status?.canary?.weight ?? 0, signals }];
-  });
-}
-
-/** The lease of the operators in this namespace; without an election the only one leads. */
-function createLeadership(flags: Flags, client: KubeClient, log: Log): Election {
-  if (!flags.leaderElect) {
-    return {
-      isLeader: () => true,
-      start: async () => true,
-      whenLeading: async () => undefined,
-      stop: async () => undefined,
-    };
-  }
-  return createElection({
-    client,
-    clock,
-    log,
-    namespace: flags.namespace,
-    name: FIELD_MANAGER,
-    identity: `${hostname()}_${randomUUID()}`,
-    times: flags.leaseTimes,
-    onLost: () => {
-      log('error', 'the lease is lost; exiting, so that nothing of this process is written');
-      process.exit(1);
-    },
-  });
-}
-
-async function run(flags: Flags): Promise<void> {
-  const log = createLog({ level: flags.logLevel });
+/** All parts, put together. Of these only the way to the API server is under way already. */
+function createOperator(flags: Flags, configuration: Configuration, log: Log) {
   const metrics = createMetrics();
-  const configuration = parseConfiguration(readFileSync(flags.config, 'utf8'), flags.config);
   const connection = loadConnection({ kubeconfigPath: flags.kubeconfig });
+  const { serverUrl } = connection;
   const transport = createTransport({
     connection,
     clock,
     userAgent: 'x0tta',
     onAnswer: (...request) => metrics.observeRequest(...request),
   });
-  const election = createLeadership(flags, transport, log);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const onLost = (): void => {
+    log('error', 'the lease is lost; exiting, so that nothing of this process is written');
+    process.exit(1);
+  };
+  const election = createLeadership(flags, { client: transport, clock, log, onLost });
   const gate = createWriteGate(transport, () => election.isLeader());
-  const { client } = gate;
+  // What was done may be told after the lease was given back.
+  const telling = createWriteGate(transport, () => signal.aborted || election.isLeader());
+  const reportingInstance = hostname();
+  const recorder = createEventRecorder({ client: telling.client, clock, log, reportingInstance });
   const poller = createSources(configuration, log, metrics);
   const queue = createWorkQueue({ clock, random, log, ...queueLimits });
   const onChange = (key: string, urgent: boolean): void =>
     queue.add(key, { priority: urgent ? 'urgent' : 'normal' });
-  const routeKinds = await servedRouteKinds(client);
-  if (routeKinds.length < 2) {
-    log('warn', 'not every kind of route is served, and what is not is not watched', {
-      served: routeKinds,
-    });
-  }
   const strings = new SharedStrings();
   const { namespaces } = configuration;
-  const caches = { client, clock, random, log, onChange, strings, routeKinds, namespaces };
-  const watch = createClusterWatch(caches);
+  const { client } = gate;
+  const watch = createClusterWatch({ client, clock, random, log, onChange, strings, namespaces });
   poller.onInteresting((key, { urgent }) => onChange(key, urgent));
-  const recorder = createEventRecorder({ client, clock, log, reportingInstance: hostname() });
-  const reconciler = createRooms({ client, watch, poller, recorder, metrics, log });
+  const rooms = { client, watch, poller, recorder, metrics, log };
+  const work = createHandler(createRooms(rooms), queue, metrics);
   metrics.watchQueue(() => queue.stats());
   metrics.watchPhases(() => countPhases(watch));
   metrics.watchCanaries(() => readCanaries(watch, poller));
-  const listeners = await listen(flags, metrics, () => watch.unsynced(), log);
-  const stopGiving = giveBack(strings);
-  installShutdown({
+  const watchRoutes: ClusterWatch['watchRoutes'] = (kinds) => watch.watchRoutes(kinds);
+  const connecting = connect({ client, clock, random, log, serverUrl, signal, watchRoutes });
+  return { ...rooms, transport, stopping, election, gate, queue, strings, work, connecting };
+}
+
+type Operator = ReturnType<typeof createOperator>;
+
+async function run(flags: Flags): Promise<void> {
+  const log = createLog({ level: flags.logLevel });
+  const { configuration, hash } = readConfiguration(flags.config);
+  const { shown } = flags;
+  log('info', 'starting', { version, node: process.version, flags: shown, configuration: hash });
+  const operator = createOperator(flags, configuration, log);
+  const listeners = await listen(flags, operator);
+  const [metrics, probes] = listeners.map(({ port }) => port);
+  log('info', 'listening', { metrics, probes });
+  const shutdown = installShutdown({
     process: { onSignal: takeSignals, exit: (code) => process.exit(code) },
     clock,
     log,
     boundMs: shutdownMs,
-    steps: [
-      { name: 'queue', stop: () => queue.shutdown() },
-      { name: 'events', stop: () => recorder.stop() },
-      { name: 'lease', stop: () => election.stop() },
-      { name: 'poller', stop: () => poller.stop() },
-      { name: 'watches', stop: () => watch.stop() },
-      ...listeners.map((listener) => ({ name: 'listener', stop: () => listener.close() })),
-      { name: 'transport', stop: () => transport.close() },
-      { name: 'memory', stop: async () => stopGiving() },
-    ],
+    steps: stopSteps(operator, listeners),
   });
-  // The caches of one that waits for the lease are warm; what it leads with is listed anew.
-  const ledAtOnce = await election.start();
-  watch.start();
-  await watch.whenSynced();
-  const ports = listeners.map(({ port }) => port);
-  log('info', 'ready', { ports, server: connection.serverUrl });
-  await election.whenLeading();
-  if (!ledAtOnce) await watch.relist();
-  declareQueries(watch.stores.deployments.list(), poller);
-  poller.start();
-  queue.run(createHandler(reconciler, queue, metrics));
+  try {
+    await lead(operator, flags, shutdown);
+  } catch (error) {
+    // What is waited for ends with an error when the operator does.
+    if (!operator.stopping.signal.aborted) throw error;
+  }
 }
 
-/** The metrics' listener and that of the probes. */
-function listen(
-  { listen: address, probeListen }: Flags,
-  metrics: Metrics,
-  ready: () => readonly string[],
-  log: Log,
-): Promise<readonly Listener[]> {
-  const paths = metricsPaths(() => metrics.exposition(), clock);
+async function lead(operator: Operator, flags: Flags, shutdown: Shutdown): Promise<void> {
+  const { connecting, election, watch, poller, queue, stopping, log } = operator;
+  if (!(await connecting.done)) return;
+  const { leaderElect, leaseTimes } = flags;
+  const boundMs = leaderElect ? listDeadlines * leaseTimes.renewDeadlineMs : null;
+  const leads = await takeLead({ election, watch, clock, log, boundMs });
+  if (stopping.signal.aborted) return;
+  if (!leads) {
+    const waitingFor = watch.unsynced();
+    log('error', 'what is watched could not be listed; the lease goes back', { waitingFor });
+    shutdown('there is nothing to lead by', 1);
+    return;
+  }
+  declareQueries(watch.stores.deployments.list(), poller);
+  poller.start();
+  queue.run(operator.work);
+}
+
+/**
+ * First no further write leaves, then the lease goes back, then what was done is told; the order of
+ * the rest is that nothing is stopped that another one still uses.
+ */
+function stopSteps(operator: Operator, listeners: readonly Listener[]): readonly StopStep[] {
+  const { gate, election, recorder, queue, poller, watch, transport, stopping, strings } = operator;
+  const stopGiving = giveBack(strings);
+  const begin = async (): Promise<void> => {
+    stopping.abort();
+    void queue.shutdown();
+  };
+  return [
+    { name: 'work', stop: begin },
+    { name: 'writes', stop: () => gate.close(), boundMs: lastWordMs },
+    { name: 'lease', stop: () => election.stop() },
+    { name: 'events', stop: () => recorder.stop(), boundMs: lastWordMs },
+    { name: 'queue', stop: () => queue.shutdown(), boundMs: lastPassMs },
+    { name: 'poller', stop: () => poller.stop() },
+    { name: 'watches', stop: () => watch.stop() },
+    ...listeners.map((listener) => ({ name: 'listener', stop: () => listener.close() })),
+    { name: 'transport', stop: () => transport.close() },
+    { name: 'memory', stop: async () => stopGiving() },
+  ];
+}
+
+/** The listener of the metrics and that of the probes. */
+function listen(flags: Flags, operator: Operator): Promise<readonly Listener[]> {
+  const { metrics, connecting, watch, log } = operator;
+  const unready = (): readonly string[] => [...connecting.problems(), ...watch.unsynced()];
+  const scraped = metricsPaths(() => metrics.exposition(), clock);
+  const { listen: address, probeListen } = flags;
   return Promise.all([
-    startListener({ address, paths, maxConnections, log }),
-    startListener({ address: probeListen, paths: probePaths(ready), maxConnections, log }),
+    startListener({ address, paths: scraped, maxConnections, log }),
+    startListener({ address: probeListen, paths: probePaths(unready), maxConnections, log }),
   ]);
 }
 

@@ -74,6 +74,8 @@ class LeaseElection implements Election {
   /** When the last renewal that succeeded was begun; null while we do not lead. */
   #renewedMs: number | null = null;
   #running: Promise<void> = Promise.resolve();
+  /** Why the lease could not be written, as last said. */
+  #failure = '';
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -88,8 +90,10 @@ class LeaseElection implements Election {
   }
 
   async start(): Promise<boolean> {
-    await this.#try();
-    this.#running = this.#run();
+    const first = this.#try();
+    // Also who is stopped during the first try gives back what that brings.
+    this.#running = first.then(() => this.#run());
+    await first;
     return this.isLeader();
   }
 
@@ -150,11 +154,14 @@ class LeaseElection implements Election {
       if (wasLeader && !this.isLeader()) return;
       this.#note(written);
       this.#renewedMs = begunMs;
+      this.#failure = '';
       if (!wasLeader) log('info', 'leading', { identity, lease: this.#path });
       this.#leading.resolve();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (!isConflict(error)) {
+        if (message === this.#failure) return;
+        this.#failure = message;
         log('warn', 'the lease could not be written', { error: message, path: this.#path });
         return;
       }
