@@ -1,10 +1,14 @@
 // Bundles the operator into one file with a source map, in memory: what ships, and what the cluster
 // tests run. It checks no types (tsc does, in lint) and writes nothing.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import type { Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly version: string;
+};
 const packageFolder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/;
 
 /** The operator as one file, with what belongs to it. */
@@ -48,6 +52,7 @@ export async function bundleOperator(): Promise<Bundle> {
     charset: 'ascii',
     legalComments: 'linked',
     plugins: [dropUnusedClientModules],
+    define: { X0TTA_VERSION: JSON.stringify(version) },
     // Bundled CommonJS packages call require() for Node's own modules, which ESM does not have.
     banner: {
       js: [

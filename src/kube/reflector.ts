@@ -65,6 +65,7 @@ const BACKOFF: BackoffBounds = { baseMs: 400, maxMs: 10_000 };
 /** The server ends each watch after a random time in these bounds, so that they spread. */
 const WATCH_MIN_SECONDS = 300;
 const WATCH_MAX_SECONDS = 600;
+const interrupted = 'a watch is interrupted and goes on';
 /** A watch that ended sooner than this without an event has shown nothing. */
 const USEFUL_WATCH_MS = 1_000;
 
@@ -93,6 +94,8 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   /** Aborts the step under way, for a list that is wanted now. */
   #interrupt = new AbortController();
   #relisted: PromiseWithResolvers<void> | undefined;
+  /** What the last wait was for, so that a long outage is told once. */
+  #saidError = '';
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -206,7 +209,8 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     });
     if (ended.type !== 'watchEnded' || this.#state.type === 'watching') return ended;
     const { error } = ended;
-    if (error === undefined || error.status === 0 || error.kind === 'retryable') {
+    // So it answers a query that it does not know; a 403 or 404 may be mended and says nothing.
+    if (error?.status !== 422 && error?.status !== 400) {
       const message = `${this.#path}: the watch ended before the list was whole`;
       const cut = new KubeError(message, { kind: 'retryable', status: 0, reason: 'Malformed' });
       return { type: 'listFailed', error: error ?? cut };
@@ -287,12 +291,15 @@ class ListWatcher<T extends KubeObject> implements Reflector {
       backoffMs(state.failures, BACKOFF, random),
       Math.min(askedMs, BACKOFF.maxMs),
     );
-    log(state.failures > 1 ? 'warn' : 'info', 'a watch is interrupted and goes on', {
+    const error = state.error?.message ?? 'the server closed the watch at once';
+    const isNew = state.failures <= 2 || error !== this.#saidError;
+    this.#saidError = error;
+    log(isNew ? (state.failures > 1 ? 'warn' : 'info') : 'debug', interrupted, {
       path: this.#path,
       next: state.next.type,
       waitMs: Math.round(waitMs),
       failures: state.failures,
-      error: state.error?.message ?? 'the server closed the watch at once',
+      error,
       status: state.error?.status ?? 0,
     });
     await sleep(clock, waitMs, this.#interrupt.signal);
