@@ -34,7 +34,6 @@ export function deployFiles(): ReadonlyMap<string, string> {
   files.set(
     'base/kustomization.yaml',
     kustomization({
-      namespace,
       resources: resources.map(({ template }) => `${template}.yaml`),
       ...generator({}),
     }),
@@ -52,14 +51,14 @@ export function deployFiles(): ReadonlyMap<string, string> {
     kustomization({
       resources: ['../default', 'roles.yaml'],
       patches: clusterRolesOf(base).map(deletionOf),
-      ...generator({ namespace, behavior: 'replace' }),
+      ...generator({ behavior: 'replace' }),
     }),
   );
   return files;
 }
 
 function generator(more: object): object {
-  return { configMapGenerator: [{ name: 'x0tta', ...more, files: ['config.yaml'] }] };
+  return { configMapGenerator: [{ name: 'x0tta', namespace, ...more, files: ['config.yaml'] }] };
 }
 
 function kustomization(content: object): string {

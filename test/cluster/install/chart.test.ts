@@ -27,7 +27,14 @@ function objectsIn(text: string): readonly KubeObject[] {
 }
 
 function rendered(helm: 'helm' | 'helm3', ...values: readonly string[]): string {
-  const args = ['template', 'x0tta', chart, '--namespace=x0tta-system', '--skip-tests'];
+  const args = [
+    'template',
+    'x0tta',
+    chart,
+    '--namespace=x0tta-system',
+    '--skip-tests',
+    '--kube-version=1.37.0',
+  ];
   return run(binaryPath(helm), [...args, ...values]);
 }
 

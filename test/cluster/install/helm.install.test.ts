@@ -2,8 +2,8 @@
 // with its defaults, told where the metrics are, upgraded in the middle of a canary that is then
 // rolled back, rolled back to the chart before, tested, and uninstalled.
 import { expect } from 'chai';
-import type { X0ttaDeployment } from '../../../src/api/schema.ts';
 import type { Cluster } from '../cluster.ts';
+import { waitFor } from '../process.ts';
 import { Stage } from '../scenarios/stage.ts';
 import { sharedCluster } from '../shared.ts';
 import {
@@ -130,27 +130,32 @@ for (const binary of ['helm', 'helm3'] as const) {
     });
 
     it('goes back to the chart before, and no object loses a field that this one has', async () => {
-      const used = ({ spec, status: told }: X0ttaDeployment): object => ({ spec, told });
-      const before = used(await stage.read());
+      await stage.status('the canary drained', ({ canary }) => canary?.replicas === 0);
+      const before = await stage.read();
       const pods = await podNames();
       await helm.run('rollback', ...release, '2');
       await rolledOut(cluster);
       expect(await podNames()).to.not.include.members(pods);
       expect(await crd()).to.not.include('fromLater');
-      expect(used(await stage.read())).to.deep.equal(before);
+      const after = await stage.read();
+      expect(after.spec).to.deep.equal(before.spec);
+      for (const field of ['incidents', 'rejected', 'stable', 'canary', 'phase'] as const) {
+        expect(after.status?.[field], field).to.deep.equal(before.status?.[field]);
+      }
       // Its Pods go on where the others stopped: the template that was rejected stays so.
       await stage.apply(stage.template('v3'), longStep);
       await stage.canaryAt(20);
     });
 
     it('passes its own test, under the names that the cluster resolves', async () => {
-      await helm.run('test', ...release, '--timeout', '90s');
+      const told = await helm.run('test', ...release, '--timeout', '90s', '--logs');
+      expect(told).to.include('the operator serves its metrics, and the CRD is of its version');
     });
 
     it('leaves CRD and objects when it is uninstalled, and takes them up again', async () => {
       const { uid } = (await stage.read()).metadata as { readonly uid?: string };
       await helm.run('uninstall', ...release, '--wait');
-      expect(await operatorPods(cluster)).to.deep.equal([]);
+      await waitFor('its Pods to be gone', async () => (await operatorPods(cluster)).length === 0);
       expect((await stage.read()).metadata).to.include({ uid });
       await helm.deploy('install', 'x0tta', chart, '-n', systemNamespace, ...fastPrometheus);
       await rolledOut(cluster);
