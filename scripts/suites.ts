@@ -48,7 +48,9 @@ export function testFiles(): readonly string[] {
  */
 export function suitesOf(files: readonly string[]): readonly Suite[] {
   const inCluster = files.filter((file) => file.startsWith(clusterFolder));
-  const onGateway = inCluster.filter((file) => basename(file).endsWith('.gateway.test.ts'));
+  const named = (kind: string): readonly string[] =>
+    inCluster.filter((file) => basename(file).endsWith(`.${kind}.test.ts`));
+  const [onGateway, installing] = [named('gateway'), named('install')];
   const cluster = { sandboxed: true, testTimeoutMs: 120_000, limitMinutes: 45 } as const;
   const suites: readonly Suite[] = [
     {
@@ -62,10 +64,12 @@ export function suitesOf(files: readonly string[]): readonly Suite[] {
     {
       ...cluster,
       name: 'control-plane',
-      files: inCluster.filter((file) => !onGateway.includes(file)),
+      files: inCluster.filter((file) => ![...onGateway, ...installing].includes(file)),
       obstacle: sandboxObstacle,
     },
     { ...cluster, name: 'gateway', files: onGateway, obstacle: nodeObstacle },
+    // A cluster of their own: they install the operator, which others start as a process.
+    { ...cluster, name: 'install', files: installing, obstacle: nodeObstacle },
   ];
   return suites.filter((suite) => suite.files.length > 0);
 }

@@ -9,10 +9,10 @@ import type { ServerSettings } from './port.ts';
 import { PROFILE_NAMES } from './profiles.ts';
 
 export interface Configuration {
-  /** At least one, each with a name of its own. */
+  /** Each with a name of its own; none: no canary can be judged, and every object says so. */
   readonly servers: readonly ServerSettings[];
-  /** The name of the server of objects that name none. */
-  readonly defaultServer: string;
+  /** The name of the server of objects that name none; null where there is no server. */
+  readonly defaultServer: string | null;
   /** How often a server is asked; null: max(5 s, its scrape interval). */
   readonly pollIntervalMs: number | null;
   /** Objects in these namespaces alone are looked after, at least one; null: in all. */
@@ -85,13 +85,15 @@ const server = z.strictObject({
   matchers: z.record(label, z.string()).default({}),
 });
 
-const schema = z.strictObject({
-  servers: z.array(server).min(1, 'needs at least one server'),
+/** The file as it is written, before its durations are read. */
+export const configurationSchema = z.strictObject({
+  servers: z.array(server),
   defaultServer: z.string().optional(),
   pollInterval: milliseconds(1_000).optional(),
   namespaces: z.array(dnsLabel).min(1, 'needs at least one namespace').optional(),
 });
 
+type ConfigurationFile = z.infer<typeof configurationSchema>;
 type Issue = { readonly path: readonly PropertyKey[]; readonly message: string };
 
 /**
@@ -105,7 +107,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
   if (broken !== undefined) {
     throw new Error(describe(file, lines, broken.pos[0], broken.message));
   }
-  const parsed = schema.safeParse(document.toJS() ?? {});
+  const parsed = configurationSchema.safeParse(document.toJS() ?? {});
   const issues: readonly Issue[] = parsed.success ? consistency(parsed.data) : parsed.error.issues;
   if (parsed.success && issues.length === 0) return settingsOf(parsed.data);
   const messages = issues.map(({ path, message }) => {
@@ -115,7 +117,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
   throw new Error(messages.join('\n'));
 }
 
-function consistency({ servers, defaultServer, namespaces }: z.infer<typeof schema>): Issue[] {
+function consistency({ servers, defaultServer, namespaces }: ConfigurationFile): Issue[] {
   const plain = servers.flatMap(({ url: address, tls: own }, i) =>
     address.startsWith('http:') && Object.keys(own).length > 0
       ? [{ path: ['servers', i, 'tls'], message: 'is for an https URL' }]
@@ -146,7 +148,8 @@ function consistency({ servers, defaultServer, namespaces }: z.infer<typeof sche
     issues.push({ path: [], message: `defaultServer is needed: one of ${listed}` });
   }
   if (defaultServer !== undefined && !names.includes(defaultServer)) {
-    issues.push({ path: ['defaultServer'], message: `must be one of ${listed}` });
+    const message = names.length === 0 ? 'no server is listed' : `must be one of ${listed}`;
+    issues.push({ path: ['defaultServer'], message });
   }
   return issues;
 }
@@ -154,7 +157,7 @@ function consistency({ servers, defaultServer, namespaces }: z.infer<typeof sche
 /** What a server's scrape interval is taken to be until it is measured. */
 const assumedScrapeMs = 15_000;
 
-function settingsOf(file: z.infer<typeof schema>): Configuration {
+function settingsOf(file: ConfigurationFile): Configuration {
   const servers = file.servers.map(({ scrapeInterval, lag, timeout, labels, ...rest }) => ({
     ...rest,
     auth: authOf(rest.auth),
@@ -174,7 +177,7 @@ function settingsOf(file: z.infer<typeof schema>): Configuration {
   }));
   return {
     servers,
-    defaultServer: file.defaultServer ?? servers[0]?.name ?? '',
+    defaultServer: file.defaultServer ?? servers[0]?.name ?? null,
     pollIntervalMs: file.pollInterval ?? null,
     namespaces: file.namespaces ?? null,
   };

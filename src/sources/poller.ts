@@ -13,8 +13,8 @@ export interface PollerOptions {
     string,
     { readonly source: MetricSource; readonly settings: ServerSettings }
   >;
-  /** Of an object that names none. */
-  readonly defaultServer: string;
+  /** Of an object that names none; null where there is no server. */
+  readonly defaultServer: string | null;
   /** Null: max(5 s, the server's scrape interval). */
   readonly pollIntervalMs: number | null;
   readonly clock: Clock;
@@ -48,7 +48,7 @@ export function createPoller(options: PollerOptions): Poller {
   /** Which server's poller has an object. */
   const places = new Map<string, ServerPoller>();
   const serverOf = (name: string | null): ServerPoller | undefined =>
-    servers.get(name ?? options.defaultServer);
+    servers.get(name ?? options.defaultServer ?? '');
   return {
     watch: (target, signals) => {
       const place = serverOf(target.server);
@@ -91,7 +91,9 @@ export function createPoller(options: PollerOptions): Poller {
 
 function unknownServer(name: string | null, known: ReadonlyMap<string, unknown>): Problem {
   const message =
-    `spec.prometheus.server: ${name} is not in the operator's configuration, ` +
-    `which has ${[...known.keys()].join(', ')}.`;
+    known.size === 0
+      ? "The operator's configuration has no metric server. Set the chart's value prometheus.url."
+      : `spec.prometheus.server: ${name} is not in the operator's configuration, ` +
+        `which has ${[...known.keys()].join(', ')}.`;
   return { reason: 'UnknownServer', message };
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { createInterface } from 'node:readline';
-import { bundleOperator } from '../../scripts/build.ts';
+import { bundleOperator } from '../../scripts/bundle.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -33,7 +33,7 @@ export class OperatorFolder {
 
   /** Bundles the operator into the folder. */
   async open(): Promise<void> {
-    await bundleOperator(this.bundle);
+    for (const [name, content] of (await bundleOperator()).files) this.write(name, content);
     this.write('config.yaml', 'servers: [{ name: main, url: "http://127.0.0.1:9" }]');
   }
 
@@ -47,7 +47,7 @@ export class OperatorFolder {
   }
 
   /** Returns the path of the file. */
-  write(name: string, content: string): string {
+  write(name: string, content: string | Buffer): string {
     const path = join(this.path, name);
     writeFileSync(path, content);
     return path;

@@ -1,22 +1,33 @@
-// The writes of a cluster as its API server's audit log has them. It reads a file and asks nobody.
+// The writes of a cluster as its API server's audit log has them, and the reads of the account that
+// is audited. It reads a file and asks nobody.
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { Cluster } from './cluster.ts';
 
-/** A write, once it was answered. */
+/** A request for an object, once it was answered; a watch also when it began. */
 export interface AuditedWrite {
   readonly verb: string;
   readonly user: { readonly username: string };
   readonly requestReceivedTimestamp: string;
   readonly stageTimestamp: string;
   readonly objectRef: {
+    /** Missing for the core group. */
+    readonly apiGroup?: string;
     readonly resource: string;
     readonly namespace?: string;
     readonly name?: string;
     readonly subresource?: string;
   };
-  readonly responseStatus: { readonly code: number };
+  readonly responseStatus: { readonly code: number; readonly message?: string };
   readonly requestObject?: unknown;
   readonly responseObject?: unknown;
+}
+
+/** A patch that takes the operator's entry out of managedFields, and changes nothing else. */
+export function isHandBack({ requestObject }: AuditedWrite): boolean {
+  return (
+    Array.isArray(requestObject) &&
+    requestObject.some(({ path }: { path: string }) => path.startsWith('/metadata/managedFields/'))
+  );
 }
 
 /** Where a first call begins. */
@@ -56,7 +67,9 @@ function entriesOf(lines: Buffer): readonly AuditedWrite[] {
   let begin = 0;
   while (begin < lines.length) {
     const end = lines.indexOf('\n', begin);
-    entries.push(JSON.parse(lines.toString('utf8', begin, end)) as AuditedWrite);
+    const entry = JSON.parse(lines.toString('utf8', begin, end)) as Partial<AuditedWrite>;
+    // A read of what the server has (/apis/…) is about no object.
+    if (entry.objectRef !== undefined) entries.push(entry as AuditedWrite);
     begin = end + 1;
   }
   return entries;

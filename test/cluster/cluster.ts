@@ -8,13 +8,14 @@ import type { ApiClient } from './client.ts';
 import { runCommand } from './command.ts';
 import { startControlPlane, writeKubeconfig } from './controlPlane.ts';
 import type { ControlPlane } from './controlPlane.ts';
+import { startDns } from './dns.ts';
 import { startGateway } from './gateway.ts';
 import { nodeAddress, prepareMachine } from './machine.ts';
 import { importImage, startNode, startRuntime } from './node.ts';
 import { createParts } from './parts.ts';
 import type { Parts } from './parts.ts';
 import { waitFor } from './process.ts';
-import type { Component } from './process.ts';
+import type { Component, ComponentSpec } from './process.ts';
 import { startPrometheus } from './prometheus.ts';
 
 /**
@@ -64,6 +65,8 @@ export interface Cluster {
    * there are.
    */
   component(name: string): Component;
+  /** Starts one more component, which ends with the cluster. */
+  start(spec: ComponentSpec): Component;
   /** Imports the tar of an image into the node; pods use it with `imagePullPolicy: Never`. */
   importImage(tarPath: string): Promise<void>;
   /** A token, good for 24 hours, of a service account given as 'namespace/name'. */
@@ -119,7 +122,7 @@ async function startParts(profile: Profile, parts: Parts): Promise<Cluster> {
   ]);
   const cluster = accessTo(parts, controlPlane, profile);
   const [, gatewayUrl, prometheusUrl] = await Promise.all([
-    startNode(parts, controlPlane, cgroup),
+    Promise.all([startNode(parts, controlPlane, cgroup), startDns(parts, cluster)]),
     installGatewayApi(cluster).then(() =>
       profile === 'gateway' ? startGateway(parts, cluster) : undefined,
     ),
@@ -171,6 +174,7 @@ function accessTo(parts: Parts, controlPlane: ControlPlane, profile: Profile): C
     },
     binaries: binaryPath,
     component: (name) => parts.component(name),
+    start: (spec) => parts.start(spec),
     importImage,
     kubeconfigFor: async (serviceAccount, otherUrl) => {
       const path = join(mkdtempSync(join(folder, 'account-')), 'kubeconfig');

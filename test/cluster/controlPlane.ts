@@ -38,13 +38,17 @@ const users = {
 } as const;
 type UserName = keyof typeof users;
 
-// Reads are left out: they are many and change nothing. Objects without a namespace, secrets and
-// tokens are logged without their content.
+/** The service account whose reads are logged as well: who judges what an operator may do. */
+export const auditedReader = 'system:serviceaccount:x0tta-audited:x0tta';
+
+// Other reads are left out: they are many and change nothing. Objects without a namespace, secrets
+// and tokens are logged without their content.
 const auditPolicy = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
   omitStages: ['RequestReceived'],
   rules: [
+    { level: 'Metadata', users: [auditedReader], verbs: ['get', 'list', 'watch'] },
     { level: 'None', verbs: ['get', 'list', 'watch'] },
     { level: 'Metadata', namespaces: [''] },
     {

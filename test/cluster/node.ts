@@ -8,6 +8,7 @@ import { runCommand } from './command.ts';
 import { nodeName } from './controlPlane.ts';
 import type { ControlPlane } from './controlPlane.ts';
 import { buildImage } from './image.ts';
+import { clusterDns } from './dns.ts';
 import { nodeAddress, podBridge } from './machine.ts';
 import type { Parts } from './parts.ts';
 import { waitFor } from './process.ts';
@@ -161,6 +162,8 @@ function kubeletConfiguration(folder: string, cgroup: string): object {
     makeIPTablesUtilChains: false,
     oomScoreAdj: 0,
     resolvConf: '',
+    clusterDNS: [clusterDns.address],
+    clusterDomain: clusterDns.domain,
     // The disk is the machine's; how full it is must not decide over a test.
     evictionHard: {
       'memory.available': '0%',

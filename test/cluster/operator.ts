@@ -1,15 +1,7 @@
 // Runs the bundled operator against a cluster as its users do: with the RBAC of deploy/ and a token
 // of its service account, as a child process. It builds nothing.
 import { spawn } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { request } from 'undici';
 import { parseAllDocuments } from 'yaml';
@@ -22,6 +14,8 @@ import { waitFor } from './process.ts';
 export interface OperatorOptions {
   /** Text of its configuration file; operatorConfiguration() of the cluster when left out. */
   readonly configYaml?: string;
+  /** 'namespace/name' of an account that whoever names it has installed; else the default one. */
+  readonly account?: string;
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** Replaces the API server's URL, for a proxy in between. */
@@ -84,11 +78,12 @@ export function operatorConfiguration({ prometheusUrl, profile }: Cluster): stri
 }
 
 /**
- * Applies the resource definitions and deploy/ to a cluster, once, as a user would before starting
- * the operator. The Deployment is left out: the process that startOperator starts stands for it.
+ * Applies deploy/overlays/default to a cluster, once, as a user would. The Deployment is left out:
+ * the process that startOperator starts stands for it.
  */
-const installOperator = oncePerCluster(async (cluster) => {
-  const objects = [...objectsOf('crds'), ...objectsOf('deploy')];
+export const installOperator = oncePerCluster(async (cluster) => {
+  const text = await cluster.kubectl(['kustomize', join(root, 'deploy', 'overlays', 'default')]);
+  const objects = parseAllDocuments(text).map((each) => each.toJS() as { readonly kind: string });
   await cluster.apply(objects.filter(({ kind }) => kind !== 'Deployment'));
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
 });
@@ -102,11 +97,14 @@ export async function startOperator(
   options: OperatorOptions = {},
 ): Promise<OperatorHandle> {
   if (!existsSync(bundle)) throw new Error(`${bundle} is not there; run \`make build\``);
-  await installOperator(cluster);
+  if (options.account === undefined) await installOperator(cluster);
   const folder = mkdtempSync(join(cluster.folder, 'operator-'));
   const config = join(folder, 'config.yaml');
   writeFileSync(config, options.configYaml ?? operatorConfiguration(cluster));
-  const kubeconfig = await cluster.kubeconfigFor(operatorAccount, options.apiUrl);
+  const kubeconfig = await cluster.kubeconfigFor(
+    options.account ?? operatorAccount,
+    options.apiUrl,
+  );
   const [port = 0, free = 0] = await freePorts(2);
   const { probePort = free } = options;
   const listen = `127.0.0.1:${port}`;
@@ -188,16 +186,6 @@ function spawnOperator(how: Launch): OperatorHandle {
       return launch(how);
     },
   };
-}
-
-function objectsOf(folder: string): readonly { readonly kind: string }[] {
-  const path = join(root, folder);
-  const files = readdirSync(path).filter((name) => name.endsWith('.yaml'));
-  return files
-    .toSorted()
-    .flatMap((name) => parseAllDocuments(readFileSync(join(path, name), 'utf8')))
-    .map((document) => document.toJS() as { readonly kind: string } | null)
-    .filter((object) => object !== null);
 }
 
 async function isReady(probeUrl: string): Promise<boolean> {

@@ -6,18 +6,22 @@ import { request } from 'undici';
 import { createAccount } from './account.ts';
 import { binaryPath } from './binaries.ts';
 import type { Cluster } from './cluster.ts';
+import { nodeAddress } from './machine.ts';
 import type { Parts } from './parts.ts';
-import { freePorts } from './ports.ts';
 import { waitFor } from './process.ts';
+
+/** Users find it there, and pods do: http://prometheus.monitoring:9090. */
+const service = { namespace: 'monitoring', name: 'prometheus' } as const;
+// The sandbox has one node, so it is free.
+const port = 9090;
+const listen = `127.0.0.1:${port}`;
 
 const rules = [{ apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] }];
 
 /** Starts Prometheus, waits until it answers queries, and returns its URL. */
 export async function startPrometheus(parts: Parts, cluster: Cluster): Promise<string> {
   parts.log('starting Prometheus');
-  const kubeconfig = await createAccount(cluster, 'monitoring', 'prometheus', rules);
-  const [port = 0] = await freePorts(1);
-  const listen = `127.0.0.1:${port}`;
+  const kubeconfig = await createAccount(cluster, service.namespace, service.name, rules);
   const config = join(parts.folder, 'prometheus.yml');
   // JSON is YAML.
   writeFileSync(config, JSON.stringify(configuration(kubeconfig), null, 2));
@@ -28,6 +32,7 @@ export async function startPrometheus(parts: Parts, cluster: Cluster): Promise<s
       `--config.file=${config}`,
       `--storage.tsdb.path=${join(parts.folder, 'prometheus')}`,
       `--web.listen-address=${listen}`,
+      `--web.listen-address=${nodeAddress}:${port}`,
       '--storage.tsdb.retention.time=2h',
       // The folder is new and of this process alone.
       '--storage.tsdb.no-lockfile',
@@ -41,8 +46,26 @@ export async function startPrometheus(parts: Parts, cluster: Cluster): Promise<s
     await answer.body.dump();
     return answer.statusCode === 200;
   });
+  await cluster.apply(serviceObjects());
   parts.log('Prometheus is ready');
   return `http://${listen}`;
+}
+
+/** It is no pod, so its Service has no selector and an address that is written down. */
+function serviceObjects(): readonly object[] {
+  const ports = [{ name: 'web', port }];
+  const labels = { 'kubernetes.io/service-name': service.name };
+  return [
+    { apiVersion: 'v1', kind: 'Service', metadata: service, spec: { ports } },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { ...service, labels },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: [nodeAddress], conditions: { ready: true } }],
+      ports,
+    },
+  ];
 }
 
 function configuration(kubeconfig: string): object {

@@ -21,6 +21,8 @@ const nodeCommands = [
   ['ctr', 'containerd'],
   ['runc', 'runc'],
   ['iptables', 'iptables'],
+  ['docker-registry', 'docker-registry'],
+  ['ipset', 'ipset'],
   ['tar', 'tar'],
 ] as const;
 

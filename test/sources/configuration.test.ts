@@ -52,9 +52,19 @@ describe('the configuration', () => {
     expect(namespaces).to.deep.equal(['mesh', 'shop']);
   });
 
+  it('may have no server at all', () => {
+    const { servers, defaultServer } = parseConfiguration('servers: []\n', 'x0tta.yaml');
+    expect(servers).to.deep.equal([]);
+    expect(defaultServer).to.equal(null);
+  });
+
   const wrong: readonly (readonly [string, string, RegExp])[] = [
     ['nothing', '', /^x0tta\.yaml:1:1: servers: /],
-    ['no server', 'servers: []\n', /^x0tta\.yaml:1:10: servers: needs at least one server$/],
+    [
+      'a default server where there is none',
+      'servers: []\ndefaultServer: main\n',
+      /^x0tta\.yaml:2:16: defaultServer: no server is listed$/,
+    ],
     ['broken YAML', 'servers: [\n', /^x0tta\.yaml:2:1: /],
     ['an unknown field', `${one}    scrape: 1s\n`, /^x0tta\.yaml:2:5: servers\.0: .*scrape/],
     [

@@ -4,6 +4,7 @@ import { resolvePolicy } from '../../src/api/defaults.ts';
 import type { ResolvedSignal } from '../../src/api/defaults.ts';
 import type { EvidenceTarget } from '../../src/core/evidence.ts';
 import { judgeSignals } from '../../src/core/judgement.ts';
+import { createPoller } from '../../src/sources/poller.ts';
 import type { Poller } from '../../src/sources/poller.ts';
 import { specWith } from '../api/spec.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
@@ -343,5 +344,13 @@ describe('the poller', () => {
     expect(poller.problemOf('other', signals)).to.include({ reason: 'UnknownServer' });
     const hasty = poller.problemOf(null, signalsOf('4s'));
     expect(hasty).to.include({ reason: 'HoldShorterThanScrapeAllows' });
+  });
+
+  it('names the value that is missing where no server is configured', () => {
+    const options = { clock, log: () => undefined, pollIntervalMs: null };
+    const none = createPoller({ servers: new Map(), defaultServer: null, ...options });
+    const problem = none.problemOf(null, signals);
+    expect(problem).to.include({ reason: 'UnknownServer' });
+    expect(problem?.message).to.include('prometheus.url');
   });
 });

@@ -32,6 +32,8 @@ export interface HoldingProxy {
   withhold(reads: RegExp | null): void;
   /** Answers 409 to every write whose path matches; null: to none. */
   answerConflict(path: RegExp | null): void;
+  /** Answers 422 to every watch that begins with a list, as servers that stream none do. */
+  streamNoLists(): void;
   /** Answers 410 to the next try at each watch. */
   expireWatches(): ExpiredWatches;
   /** Ends every watch in the middle. */
@@ -50,6 +52,7 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
   let conflicting: RegExp | null = null;
   let expired: Set<string> | null = null;
   let withheld: RegExp | null = null;
+  let streamsLists = true;
   const waiting: (() => void)[] = [];
   let isCut = false;
   const forward = async (from: IncomingMessage, to: ServerResponse): Promise<void> => {
@@ -66,6 +69,16 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
       return;
     }
     const [path = '', query] = (from.url ?? '').split('?');
+    if (!streamsLists && query?.includes('sendInitialEvents=true') === true) {
+      const status = {
+        kind: 'Status',
+        code: 422,
+        reason: 'Invalid',
+        message: 'it streams no lists',
+      };
+      to.writeHead(422, { 'content-type': 'application/json' }).end(JSON.stringify(status));
+      return;
+    }
     if (expired !== null && query?.includes('watch=true') === true && !expired.has(path)) {
       expired.add(path);
       const status = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' };
@@ -115,6 +128,9 @@ export async function startHoldingProxy({ apiUrl, ca, folder }: Cluster): Promis
     },
     answerConflict: (path) => {
       conflicting = path;
+    },
+    streamNoLists: () => {
+      streamsLists = false;
     },
     expireWatches: () => {
       expired = new Set();
