@@ -2,7 +2,7 @@
 import { phaseSchema } from '../api/status.ts';
 import type { ClusterWatch } from '../kube/cluster.ts';
 import type { Poller } from '../sources/poller.ts';
-import type { CanaryMetrics } from '../telemetry/metrics.ts';
+import type { CanaryMetrics } from '../telemetry/gauges.ts';
 
 /** How many objects are in each phase; all phases are there. */
 export function countPhases({ stores }: ClusterWatch): Record<string, number> {
@@ -12,6 +12,17 @@ export function countPhases({ stores }: ClusterWatch): Record<string, number> {
     if (phase !== undefined) phases[phase] = (phases[phase] ?? 0) + 1;
   }
   return phases;
+}
+
+/** How many objects do not go on by themselves, by the reason of their condition Stalled. */
+export function countStalled({ stores }: ClusterWatch): Record<string, number> {
+  const reasons: Record<string, number> = {};
+  for (const { status } of stores.deployments.list()) {
+    const stalled = status?.conditions?.find(({ type }) => type === 'Stalled');
+    if (stalled?.status !== 'True') continue;
+    reasons[stalled.reason] = (reasons[stalled.reason] ?? 0) + 1;
+  }
+  return reasons;
 }
 
 /** Every canary on its way, with the newest judgement on each of its signals. */

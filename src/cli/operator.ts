@@ -12,6 +12,7 @@ import type { EventRecorder } from '../kube/events.ts';
 import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
 import type { KubeClient } from '../kube/transport.ts';
+import { watchStatusWrites } from '../kube/statusWrites.ts';
 import { createWriteGate } from '../kube/writeGate.ts';
 import { createWrites } from '../kube/writes.ts';
 import { declareQueries } from '../reconcile/observe.ts';
@@ -39,9 +40,10 @@ import { createGatewayApi } from '../traffic/gatewayApi.ts';
 import { connect } from './connect.ts';
 import { helpText, readCommandLine } from './flags.ts';
 import type { Flags } from './flags.ts';
-import { countPhases, readCanaries } from './fleet.ts';
+import { countPhases, countStalled, readCanaries } from './fleet.ts';
 import { createLeadership, takeLead } from './leadership.ts';
 import { readConfiguration } from './readConfiguration.ts';
+import type { ReadConfiguration } from './readConfiguration.ts';
 import { version } from './version.ts';
 
 const clock = systemClock;
@@ -90,8 +92,8 @@ function createHandler(reconciler: Reconciler, queue: WorkQueue, metrics: Metric
 }
 
 /** All parts, put together. Of these only the way to the API server is under way already. */
-function createOperator(flags: Flags, configuration: Configuration, log: Log) {
-  const metrics = createMetrics();
+function createOperator(flags: Flags, { configuration, hash }: ReadConfiguration, log: Log) {
+  const metrics = createMetrics({ version, node: process.versions.node, hash }, clock);
   const connection = loadConnection({ kubeconfigPath: flags.kubeconfig });
   const { serverUrl } = connection;
   const transport = createTransport({
@@ -110,8 +112,13 @@ function createOperator(flags: Flags, configuration: Configuration, log: Log) {
   const gate = createWriteGate(transport, () => election.isLeader());
   // What was done may be told after the lease was given back.
   const telling = createWriteGate(transport, () => signal.aborted || election.isLeader());
-  const reportingInstance = hostname();
-  const recorder = createEventRecorder({ client: telling.client, clock, log, reportingInstance });
+  const recorder = createEventRecorder({
+    client: telling.client,
+    clock,
+    log,
+    onDropped: () => metrics.countDroppedEvent(),
+    reportingInstance: hostname(),
+  });
   const poller = createSources(configuration, log, metrics);
   const queue = createWorkQueue({ clock, random, log, ...queueLimits });
   const onChange = (key: string, urgent: boolean): void =>
@@ -123,22 +130,35 @@ function createOperator(flags: Flags, configuration: Configuration, log: Log) {
   poller.onInteresting((key, { urgent }) => onChange(key, urgent));
   const rooms = { client, watch, poller, recorder, metrics, log };
   const work = createHandler(createRooms(rooms), queue, metrics);
-  metrics.watchQueue(() => queue.stats());
-  metrics.watchPhases(() => countPhases(watch));
-  metrics.watchCanaries(() => readCanaries(watch, poller));
   const watchRoutes: ClusterWatch['watchRoutes'] = (kinds) => watch.watchRoutes(kinds);
   const connecting = connect({ client, clock, random, log, serverUrl, signal, watchRoutes });
+  watchAll({ ...rooms, queue, election, connecting });
   return { ...rooms, transport, stopping, election, gate, queue, strings, work, connecting };
 }
 
 type Operator = ReturnType<typeof createOperator>;
 
+/** The objects are told of by the leader alone, so that sums over operators count them once. */
+function watchAll(parts: Pick<Operator, 'queue' | 'election' | 'connecting' | keyof Rooms>): void {
+  const { metrics, queue, election, connecting, watch, poller } = parts;
+  const whileLeading = <T>(read: () => T, none: T) => (election.isLeader() ? read() : none);
+  metrics.watch({
+    queue: () => queue.stats(),
+    isLeader: () => election.isLeader(),
+    crdMissingCount: () => connecting.crdMissingCount(),
+    synced: () => watch.current(),
+    phases: () => whileLeading(() => countPhases(watch), {}),
+    stalled: () => whileLeading(() => countStalled(watch), {}),
+    canaries: () => whileLeading(() => readCanaries(watch, poller), []),
+  });
+}
+
 async function run(flags: Flags): Promise<void> {
   const log = createLog({ level: flags.logLevel });
-  const { configuration, hash } = readConfiguration(flags.config);
-  const { shown } = flags;
-  log('info', 'starting', { version, node: process.version, flags: shown, configuration: hash });
-  const operator = createOperator(flags, configuration, log);
+  const read = readConfiguration(flags.config);
+  const facts = { version, node: process.version, flags: flags.shown, configuration: read.hash };
+  log('info', 'starting', facts);
+  const operator = createOperator(flags, read, log);
   const listeners = await listen(flags, operator);
   const [metrics, probes] = listeners.map(({ port }) => port);
   log('info', 'listening', { metrics, probes });
@@ -234,7 +254,11 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
   const { stores, cache } = watch;
   return createReconciler({
     cache,
-    writes: createWrites({ client, ...stores }),
+    writes: watchStatusWrites({
+      writes: createWrites({ client, ...stores }),
+      log,
+      onFailure: (reason) => metrics.countStatusFailure(reason),
+    }),
     traffic: createGatewayApi({ client, stores: stores.routes, clock }),
     evidence: poller,
     clock,

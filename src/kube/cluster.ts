@@ -56,8 +56,8 @@ export interface ClusterWatch {
   watchRoutes(kinds: readonly RouteKind[]): void;
   /** Names of the resources whose list is not there yet, each with its namespace, if any. */
   unsynced(): readonly string[];
-  /** Whether the list of each resource is there, by its plural name. */
-  synced(): Readonly<Record<string, boolean>>;
+  /** Whether the list of each resource is there and its changes come, by its plural name. */
+  current(): Readonly<Record<string, boolean>>;
   /** Resolves when every cache that there is by now holds its first list. */
   whenSynced(): Promise<void>;
   /** Lists everything anew; resolves when all of it is there, and is not synced until then. */
@@ -110,10 +110,12 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
       }
     },
     unsynced: () => watched.flatMap((one) => (isSynced(one) ? [] : [one.name])),
-    synced: () => {
-      const synced: Record<string, boolean> = {};
-      for (const one of watched) synced[one.plural] = (synced[one.plural] ?? true) && isSynced(one);
-      return synced;
+    current: () => {
+      const current: Record<string, boolean> = {};
+      for (const { plural, reflector, isRelisting } of watched) {
+        current[plural] = (current[plural] ?? true) && reflector.current && !isRelisting;
+      }
+      return current;
     },
     whenSynced: async () => {
       await Promise.all(watched.map(({ reflector }) => reflector.whenSynced()));

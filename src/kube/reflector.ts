@@ -47,6 +47,8 @@ export interface ReflectorOptions<T extends KubeObject> {
 export interface Reflector {
   /** True once the first list is in the store, and from then on. */
   readonly synced: boolean;
+  /** Synced, and told of changes: false from an interruption on, until something comes again. */
+  readonly current: boolean;
   /** What it does at this moment. */
   readonly state: ReflectorState['type'];
   /** Resolves when synced becomes true; rejects when the reflector is stopped before. */
@@ -85,6 +87,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   readonly #stop = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   #isSynced = false;
+  #isCurrent = false;
   #streams: boolean;
   #state: ReflectorState = initialState;
   #pages: T[] = [];
@@ -107,6 +110,10 @@ class ListWatcher<T extends KubeObject> implements Reflector {
 
   get synced(): boolean {
     return this.#isSynced;
+  }
+
+  get current(): boolean {
+    return this.#isCurrent;
   }
 
   get state(): ReflectorState['type'] {
@@ -194,6 +201,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     store.replace(this.#pages, resourceVersion, namespace);
     this.#pages = [];
     this.#isSynced = true;
+    this.#isCurrent = true;
     this.#synced.resolve();
     this.#relisted?.resolve();
     this.#relisted = undefined;
@@ -250,6 +258,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
           if (this.#state.type === 'listing') return;
         }
         resourceVersion = laterVersion(resourceVersion, versionIn(object));
+        this.#isCurrent = true;
         this.#take(type, object, resourceVersion);
       },
       signal,
@@ -286,6 +295,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     state: Extract<ReflectorState, { readonly type: 'waiting' }>,
   ): Promise<ReflectorInput> {
     const { clock, log, random } = this.#options;
+    this.#isCurrent = false;
     const askedMs = (state.error?.retryAfterSeconds ?? 0) * 1000;
     const waitMs = Math.max(
       backoffMs(state.failures, BACKOFF, random),

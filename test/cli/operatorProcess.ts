@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { createInterface } from 'node:readline';
@@ -33,9 +33,7 @@ export class OperatorFolder {
 
   /** Bundles the operator into the folder. */
   async open(): Promise<void> {
-    const content = (await bundleOperator()).files.get(basename(this.bundle));
-    if (content === undefined) throw new Error('the bundle has no operator.mjs');
-    writeFileSync(this.bundle, content);
+    for (const [name, content] of (await bundleOperator()).files) this.write(name, content);
     this.write('config.yaml', 'servers: [{ name: main, url: "http://127.0.0.1:9" }]');
   }
 
@@ -49,7 +47,7 @@ export class OperatorFolder {
   }
 
   /** Returns the path of the file. */
-  write(name: string, content: string): string {
+  write(name: string, content: string | Buffer): string {
     const path = join(this.path, name);
     writeFileSync(path, content);
     return path;

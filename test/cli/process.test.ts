@@ -95,7 +95,7 @@ describe('the process of the operator', function () {
 
   for (const [what, content, words] of [
     ['a configuration that is not there', null, /--config can't be read: .*nowhere/],
-    ['a wrong configuration', 'servers: {}', /wrong\.yaml.*servers/],
+    ['a wrong configuration', 'servers: [{ name: main }]', /wrong\.yaml:1:\d+: servers\.0\.url/],
   ] as const) {
     it(`ends with the reason by ${what}`, async () => {
       const file = content === null ? '/nowhere' : folder.write('wrong.yaml', content);

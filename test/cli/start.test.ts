@@ -37,6 +37,12 @@ describe('the operator at its start', function () {
     return [statusCode, await body.text()];
   };
 
+  const metricsOf = async (operator: OperatorProcess): Promise<readonly string[]> => {
+    const { metrics } = await operator.line('listening');
+    const { body } = await request(`http://127.0.0.1:${String(metrics)}/metrics`);
+    return (await body.text()).split('\n');
+  };
+
   const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
     while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
   };
@@ -65,6 +71,28 @@ describe('the operator at its start', function () {
     expect(new Set(api.written.map((write) => write.replace(/^\S+ /, ''))).size).to.equal(2);
     const faults = operator.lines.filter(({ level }) => level === 'error');
     expect(faults).to.deep.equal([]);
+  });
+
+  it('tells of the objects while it leads, and of itself always', async () => {
+    await api.server.start(port);
+    const leader = start();
+    await leader.line('leading');
+    await leader.line('ready');
+    const follower = start();
+    await follower.line('ready');
+    const [ofLeader, ofFollower] = [await metricsOf(leader), await metricsOf(follower)];
+    for (const lines of [ofLeader, ofFollower]) {
+      expect(lines.filter((line) => line.startsWith('x0tta_build_info{'))).to.have.lengthOf(1);
+      expect(lines).to.include.members([
+        'x0tta_watch_synced{resource="pods"} 1',
+        'x0tta_crd_missing_fields 0',
+      ]);
+    }
+    expect(ofLeader).to.include.members(['x0tta_leader 1', 'x0tta_objects{phase="Stable"} 0']);
+    expect(ofFollower).to.include('x0tta_leader 0');
+    expect(ofFollower.join('\n')).to.not.match(/^x0tta_objects\b/m);
+    await end(follower);
+    await end(leader);
   });
 
   it('names a Kubernetes that is too old, and works on', async () => {

@@ -69,6 +69,7 @@ describe('the caches of a cluster', () => {
     await until(() => cluster.logged.length === 7);
     expect(new Set(cluster.logged)).to.deep.equal(new Set(['a watch is interrupted and goes on']));
     expect(watch.unsynced()).to.deep.equal([]);
+    await until(() => !Object.values(watch.current()).includes(true));
   });
 
   it('are of our own objects where those have a label', async () => {
@@ -115,7 +116,7 @@ describe('the caches of a cluster', () => {
     await start(7);
     endLists(...cluster.asked.keys());
     await watch.whenSynced();
-    expect(new Set(Object.values(watch.synced()))).to.deep.equal(new Set([true]));
+    expect(new Set(Object.values(watch.current()))).to.deep.equal(new Set([true]));
     cluster.asked.clear();
     const relisted = watch.relist();
     expect(watch.unsynced()).to.have.lengthOf(7);
@@ -123,7 +124,7 @@ describe('the caches of a cluster', () => {
     endLists(...[...cluster.asked.keys()].filter((path) => !path.endsWith('pods')));
     await until(() => watch.unsynced().length === 1);
     expect(watch.unsynced()).to.deep.equal(['pods']);
-    expect(watch.synced()).to.include({ pods: false, services: true, httproutes: true });
+    expect(watch.current()).to.include({ pods: false, services: true, httproutes: true });
     endLists(pathOf('pods'));
     await relisted;
     expect(watch.unsynced()).to.deep.equal([]);

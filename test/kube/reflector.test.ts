@@ -228,9 +228,11 @@ describe('reflector', () => {
     server.cut();
     await waitOut();
     await waitOut();
+    expect([reflector.synced, reflector.current]).to.deep.equal([true, false]);
     token = () => Promise.resolve('secret');
     await waitOut();
-    await takeWatch(8);
+    sendEvent(await takeWatch(8), 'BOOKMARK', bookmark(9));
+    await until(() => reflector.current);
     expect(unhandled).to.deep.equal([]);
   });
 
