@@ -38,8 +38,13 @@ export function glancePanels(): readonly Panel[] {
     }),
     fact({
       title: 'Stalled objects',
-      description: 'Objects that wait for a person. kubectl get x0tta -A shows which.',
-      queries: [{ expr: `sum(x0tta_objects_stalled{${ofOperator}})`, legend: 'stalled' }],
+      description: 'Objects that wait for a person, without those whose canary was rolled back.',
+      queries: [
+        {
+          expr: `sum(x0tta_objects_stalled{${ofOperator},reason!="RolledBack"})`,
+          legend: 'stalled',
+        },
+      ],
       unit: 'none',
       width: 4,
       text: 'value',
