@@ -30,7 +30,7 @@ export function deployFiles(): ReadonlyMap<string, string> {
   for (const { template, documents } of resources) {
     files.set(`base/${template}.yaml`, header + documents.map(String).join('---\n'));
   }
-  files.set('base/config.yaml', header + configurationOf(base));
+  files.set('base/config.yaml', configurationOf(base));
   files.set(
     'base/kustomization.yaml',
     kustomization({
@@ -45,7 +45,7 @@ export function deployFiles(): ReadonlyMap<string, string> {
     (document) => document.getIn(['metadata', 'namespace']) === exampleNamespace,
   );
   files.set('overlays/namespaced/roles.yaml', header + rbac.map(String).join('---\n'));
-  files.set('overlays/namespaced/config.yaml', header + configurationOf(single));
+  files.set('overlays/namespaced/config.yaml', configurationOf(single));
   files.set(
     'overlays/namespaced/kustomization.yaml',
     kustomization({
@@ -58,7 +58,7 @@ export function deployFiles(): ReadonlyMap<string, string> {
 }
 
 function generator(more: object): object {
-  return { configMapGenerator: [{ name: 'x0tta', namespace, ...more, files: ['config.yaml'] }] };
+  return { configMapGenerator: [{ name: 'x0tta-config', namespace, ...more, files: ['config.yaml'] }] };
 }
 
 function kustomization(content: object): string {

@@ -139,8 +139,7 @@ describe('values of the chart in the documentation', () => {
   });
 
   it('exist where a sentence names them', () => {
-    const chapters =
-      /^(?:README|docs\/(?:install|configuration|security|operations)(?:\.more)?)\.md$/;
+    const chapters = /^(?:README|docs\/(?:install|configuration|security|operations))\.md$/;
     const named = problems((page) =>
       chapters.test(page.file)
         ? spansOf(page)

@@ -1,13 +1,13 @@
 // Lists of the documentation against what they list: rights, reasons, fields of the configuration,
 // flags.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import { isMap, isSeq, parse, parseAllDocuments } from 'yaml';
 import * as z from 'zod';
 import { REASONS } from '../../src/api/reasons.ts';
 import type { Reason } from '../../src/api/reasons.ts';
+import { helpText } from '../../src/cli/flags.ts';
 import { configurationSchema, parseConfiguration } from '../../src/sources/configuration.ts';
 import { filesOf } from '../cluster/install/docsCommands.ts';
 import { fencesOf, readPages, sectionOf, tableRows } from './markdown.ts';
@@ -165,21 +165,15 @@ describe('docs/configuration.md', () => {
     }
   });
 
-  const flagsFile = join(root, 'src/cli/flags.ts');
-  if (existsSync(flagsFile)) {
-    it('lists the flags that --help lists, with their defaults', async () => {
-      const flags = (await import(pathToFileURL(flagsFile).href)) as {
-        readonly helpText: (version: string) => string;
-      };
-      const helped = [...flags.helpText('0').matchAll(/^ {2}(--\S+(?: \S+)?) {2,}(.*)$/gm)];
-      const listed = tableRows(sectionOf(configuration, 'Flags') ?? '');
-      expect(listed.map(([flag = '']) => withoutCode(flag))).to.deep.equal(
-        helped.map(([, flag]) => flag),
-      );
-      for (const [i, [, flag, help = '']] of helped.entries()) {
-        const is = /\(default: (\S*\d\S*|info)\)$/.exec(help)?.[1];
-        if (is !== undefined) expect(listed[i]?.[1], flag).to.equal(`\`${is}\``);
-      }
-    });
-  }
+  it('lists the flags that --help lists, with their defaults', () => {
+    const helped = [...helpText('0').matchAll(/^ {2}(--\S+(?: \S+)?) {2,}(.*)$/gm)];
+    const listed = tableRows(sectionOf(configuration, 'Flags') ?? '');
+    expect(listed.map(([flag = '']) => withoutCode(flag))).to.deep.equal(
+      helped.map(([, flag]) => flag),
+    );
+    for (const [i, [, flag, help = '']] of helped.entries()) {
+      const is = /\(default: (\S*\d\S*|info)\)$/.exec(help)?.[1];
+      if (is !== undefined) expect(listed[i]?.[1], flag).to.equal(`\`${is}\``);
+    }
+  });
 });

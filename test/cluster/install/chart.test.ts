@@ -74,7 +74,7 @@ function plain(objects: readonly KubeObject[]): readonly string[] {
       return { ...rest, ...whole, metadata: plainMetadata(object.metadata as Metadata) };
     })
     .map((object) => stringify(object, { sortMapEntries: true, aliasDuplicateObjects: false }))
-    .map((text) => text.replace(/\bname: x0tta-[0-9a-z]{10}$/gm, 'name: x0tta'))
+    .map((text) => text.replace(/\bname: x0tta-config-[0-9a-z]{10}$/gm, 'name: x0tta-config'))
     .toSorted();
 }
 

@@ -109,10 +109,14 @@ for (const binary of ['helm', 'helm3'] as const) {
       expect(Number(line.slice(metric.length)), line).to.be.above(0);
     });
 
-    it('is upgraded in the middle of a canary, which is judged and rolled back', async () => {
+    // That the Pods judge is shown once: they are the same, whoever installed them.
+    const judges = binary === 'helm';
+    const title = `is upgraded in the middle of a canary${judges ? ', which is rolled back' : ''}`;
+    it(title, async () => {
       const load = await stage.startLoad(60);
       try {
-        await stage.apply(badVersion(stage, 45), longStep);
+        const template = judges ? badVersion(stage, 30) : stage.template('v2');
+        await stage.apply(template, longStep);
         const { canary, step } = await stage.canaryAt(20);
         const before = await podNames();
         const later = nextChart(cluster);
@@ -123,14 +127,15 @@ for (const binary of ['helm', 'helm3'] as const) {
         const now = await stage.read();
         expect(now.status?.canary?.revision).to.equal(canary?.revision);
         expect(now.status?.step).to.include({ startedAt: step?.startedAt });
+        if (!judges) return;
         await isRolledBack(stage);
+        await stage.status('the canary drained', ({ canary: end }) => end?.replicas === 0);
       } finally {
         await load.stop();
       }
     });
 
     it('goes back to the chart before, and no object loses a field that this one has', async () => {
-      await stage.status('the canary drained', ({ canary }) => canary?.replicas === 0);
       const before = await stage.read();
       const pods = await podNames();
       await helm.run('rollback', ...release, '2');

@@ -32,7 +32,7 @@ describe('kubectl apply -k', function () {
         images: [{ name: repository, newName: `${registry}/${repository}`, digest }],
         configMapGenerator: [
           {
-            name: 'x0tta',
+            name: 'x0tta-config',
             namespace: systemNamespace,
             behavior: 'replace',
             files: ['config.yaml'],

@@ -9,11 +9,8 @@ export const longStep: SpecChange = {
   canary: { steps: [{ weight: 20, hold: '10m' }], drainDelay: '2s' },
 };
 
-/** How many seconds a bad version is good for. */
-export const goodForSeconds = 8;
-
-/** Good at first, so that a canary gets its weight before it is bad. */
-export function badVersion(stage: Stage, seconds = goodForSeconds): object {
+/** Good for some seconds, so that a canary gets its weight before it is bad. */
+export function badVersion(stage: Stage, seconds = 8): object {
   const env = { ERROR_RATIO: '0.5', ERROR_AFTER_SECONDS: String(seconds) };
   return stage.template('v2', env);
 }
