@@ -6,11 +6,10 @@ import { startCluster } from '../test/cluster/cluster.ts';
 import type { Cluster } from '../test/cluster/cluster.ts';
 import { runCommand } from '../test/cluster/command.ts';
 import {
-  chart,
   fastPrometheus,
   helmOf,
+  installChart,
   leaderOf,
-  restrictedNamespace,
   rolledOut,
   systemNamespace,
 } from '../test/cluster/install/installation.ts';
@@ -133,10 +132,7 @@ async function measureOne(
 export async function measureTakeovers(): Promise<readonly Row[]> {
   const cluster = await startCluster({ profile: 'gateway', log: say });
   try {
-    await restrictedNamespace(cluster, systemNamespace);
-    const helm = helmOf(cluster, 'helm');
-    await helm.deploy('install', 'x0tta', chart, '-n', systemNamespace, ...fastPrometheus);
-    await rolledOut(cluster);
+    await installChart(cluster, helmOf(cluster, 'helm'), ...fastPrometheus);
     const rows: Row[] = [];
     for (const disturbance of disturbances) {
       const samples: number[] = [];

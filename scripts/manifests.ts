@@ -58,7 +58,9 @@ export function deployFiles(): ReadonlyMap<string, string> {
 }
 
 function generator(more: object): object {
-  return { configMapGenerator: [{ name: 'x0tta-config', namespace, ...more, files: ['config.yaml'] }] };
+  return {
+    configMapGenerator: [{ name: 'x0tta-config', namespace, ...more, files: ['config.yaml'] }],
+  };
 }
 
 function kustomization(content: object): string {

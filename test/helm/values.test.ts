@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { isMap, isScalar, parseAllDocuments, parseDocument } from 'yaml';
 import type { YAMLMap } from 'yaml';
+import { configurationSchema } from '../../src/sources/configuration.ts';
+import { PROFILE_NAMES } from '../../src/sources/profiles.ts';
 
 const chart = join(import.meta.dirname, '..', '..', 'helm', 'x0tta');
 const read = (path: string): string => readFileSync(join(chart, path), 'utf8');
@@ -91,6 +93,20 @@ describe('the values of the chart', () => {
       return false;
     };
     expect(values.map(({ path }) => path).filter(lacks)).to.deep.equal([]);
+  });
+
+  it('of a metric server are the fields that the configuration has', () => {
+    interface Definitions {
+      readonly $defs: {
+        readonly server: {
+          readonly properties: { readonly profile: { readonly enum: readonly string[] } };
+        };
+      };
+    }
+    const { server } = (JSON.parse(read('values.schema.json')) as Definitions).$defs;
+    const fields = Object.keys(configurationSchema.shape.servers.element.shape);
+    expect(Object.keys(server.properties)).to.have.members(fields);
+    expect(server.properties.profile.enum).to.have.members([...PROFILE_NAMES]);
   });
 
   it('are set by a test of the chart, each', () => {

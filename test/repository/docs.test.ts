@@ -104,10 +104,20 @@ describe('values of the chart in the documentation', () => {
   const chart = readFileSync(join(root, 'helm/x0tta/values.yaml'), 'utf8');
   const values = parse(chart) as Readonly<Record<string, unknown>>;
 
-  /** What the chart leaves empty is a map or a list of the user's own. */
+  interface ValuesSchema {
+    readonly $defs: { readonly server: { readonly properties: object } };
+  }
+  const schemaText = readFileSync(join(root, 'helm/x0tta/values.schema.json'), 'utf8');
+  const { $defs } = JSON.parse(schemaText) as ValuesSchema;
+
+  /**
+   * What the chart leaves empty is a map or a list of the user's own, and prometheus may have every
+   * field of a server.
+   */
   function isKnown(path: readonly string[], within: unknown = values): boolean {
     const [key, ...rest] = path;
     if (key === undefined) return true;
+    if (key === 'prometheus' && Object.hasOwn($defs.server.properties, rest[0] ?? '')) return true;
     if (typeof within !== 'object' || within === null || Array.isArray(within)) return false;
     if (Object.keys(within).length === 0) return within !== values;
     return Object.hasOwn(within, key) && isKnown(rest, Reflect.get(within, key));

@@ -151,7 +151,7 @@ describe('docs/configuration.md', () => {
 
   it('has values of the chart of which a file is made that the operator reads', () => {
     interface Values {
-      readonly prometheus: { readonly url: string; readonly settings: object };
+      readonly prometheus: object;
       readonly servers?: readonly object[];
       readonly defaultServer?: string;
     }
@@ -159,8 +159,7 @@ describe('docs/configuration.md', () => {
     expect(blocks).to.have.length.greaterThan(1);
     for (const { text } of blocks) {
       const { prometheus, servers = [], defaultServer } = parse(text) as Values;
-      const { url, settings } = prometheus;
-      const file = { servers: [{ name: 'main', url, ...settings }, ...servers], defaultServer };
+      const file = { servers: [{ name: 'main', ...prometheus }, ...servers], defaultServer };
       expect(() => parseConfiguration(JSON.stringify(file), 'docs')).not.to.throw();
     }
   });

@@ -76,8 +76,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "x0tta.configuration" -}}
 {{- $servers := list -}}
 {{- if .Values.prometheus.url -}}
-{{- $own := dict "name" .Values.prometheus.name "url" .Values.prometheus.url -}}
-{{- $servers = append $servers (merge $own .Values.prometheus.settings) -}}
+{{- $servers = append $servers .Values.prometheus -}}
 {{- end -}}
 {{- $servers = concat $servers .Values.servers -}}
 {{- if $servers }}

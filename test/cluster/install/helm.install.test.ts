@@ -16,6 +16,7 @@ import {
   restrictedNamespace,
   rolledOut,
   systemNamespace,
+  uninstallChart,
 } from './installation.ts';
 import type { Helm } from './installation.ts';
 import { badVersion, becomesStable, isRolledBack, longStep } from './rollouts.ts';
@@ -43,8 +44,7 @@ for (const binary of ['helm', 'helm3'] as const) {
 
     after(async () => {
       await stage.close();
-      await helm.run('uninstall', ...release, '--wait', '--ignore-not-found');
-      await cluster.kubectl(['delete', 'crd', 'x0ttadeployments.x0tta.io', '--ignore-not-found']);
+      await uninstallChart(cluster, helm);
     });
 
     const status = async (): Promise<ReleaseStatus> => {

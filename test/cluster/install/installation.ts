@@ -18,8 +18,8 @@ export const repository = 'x0tta/x0tta';
 /** Settings for a Prometheus that scrapes every second, found as users find theirs. */
 export const fastPrometheus = [
   '--set=prometheus.url=http://prometheus.monitoring:9090',
-  '--set=prometheus.settings.scrapeInterval=1s',
-  '--set=prometheus.settings.lag=1s',
+  '--set=prometheus.scrapeInterval=1s',
+  '--set=prometheus.lag=1s',
   '--set=pollInterval=1s',
 ] as const;
 
@@ -80,6 +80,23 @@ export async function rolledOut(cluster: Cluster, namespace = systemNamespace): 
       .catch(String);
     throw new Error(`${String(error)}\n${pods.slice(-4000)}\n${logs}`, { cause: error });
   }
+}
+
+/** Installs the chart in its namespace, and waits until its Pods are Ready. */
+export async function installChart(
+  cluster: Cluster,
+  helm: Helm,
+  ...values: readonly string[]
+): Promise<void> {
+  await restrictedNamespace(cluster, systemNamespace);
+  await helm.deploy('install', 'x0tta', chart, '-n', systemNamespace, ...values);
+  await rolledOut(cluster);
+}
+
+/** Takes out the release, where there is one, and the CRD that it keeps. */
+export async function uninstallChart(cluster: Cluster, helm: Helm): Promise<void> {
+  await helm.run('uninstall', 'x0tta', '-n', systemNamespace, '--wait', '--ignore-not-found');
+  await cluster.kubectl(['delete', 'crd', 'x0ttadeployments.x0tta.io', '--ignore-not-found']);
 }
 
 /** What is read of a Pod of the operator. */

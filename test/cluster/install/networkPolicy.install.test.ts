@@ -13,10 +13,11 @@ import {
   chart,
   helmOf,
   operatorImage,
+  installChart,
   repository,
-  restrictedNamespace,
   rolledOut,
   systemNamespace,
+  uninstallChart,
 } from './installation.ts';
 import type { Helm } from './installation.ts';
 
@@ -34,7 +35,6 @@ describe('the network policy', function () {
   before(async () => {
     cluster = await sharedCluster('gateway');
     helm = helmOf(cluster, 'helm');
-    await restrictedNamespace(cluster, systemNamespace);
     const kubeconfig = await createAccount(cluster, 'network-system', 'kube-router', rules);
     mkdirSync(join(cluster.folder, 'kube-router'), { recursive: true });
     cluster.start({
@@ -54,13 +54,12 @@ describe('the network policy', function () {
   });
 
   after(async () => {
-    await helm.run('uninstall', 'x0tta', '-n', systemNamespace, '--wait', '--ignore-not-found');
+    await uninstallChart(cluster, helm);
     await cluster.component('kube-router').stop();
-    await cluster.kubectl(['delete', 'crd', 'x0ttadeployments.x0tta.io', '--ignore-not-found']);
   });
 
-  const deploy = async (command: 'install' | 'upgrade', ...values: string[]): Promise<void> => {
-    await helm.deploy(command, 'x0tta', chart, '-n', systemNamespace, ...values);
+  const upgrade = async (...values: string[]): Promise<void> => {
+    await helm.deploy('upgrade', 'x0tta', chart, '-n', systemNamespace, ...values);
     await rolledOut(cluster);
   };
 
@@ -101,19 +100,19 @@ describe('the network policy', function () {
   };
 
   it('lets everybody scrape, and the kubelet probe, with the default values', async () => {
-    await deploy('install');
+    await installChart(cluster, helm);
     expect(await canScrape({})).to.equal(true);
   });
 
   it('lets only those scrape whom the values name', async () => {
     const who = 'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.scrapes';
-    await deploy('upgrade', `--set-string=${who}=all`);
+    await upgrade(`--set-string=${who}=all`);
     await waitFor('the policy to be in force', async () => !(await canScrape({})), 120_000);
     expect(await canScrape({ scrapes: 'all' })).to.equal(true);
   });
 
   it('lets everybody in again without the policy', async () => {
-    await deploy('upgrade', '--set=networkPolicy.enabled=false');
+    await upgrade('--set=networkPolicy.enabled=false');
     await waitFor('the policy to be gone', () => canScrape({}), 120_000);
   });
 });

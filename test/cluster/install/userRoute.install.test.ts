@@ -6,16 +6,10 @@ import type { Cluster } from '../cluster.ts';
 import { gatewayRef } from '../gateway.ts';
 import type { Load } from '../load/generator.ts';
 import { waitFor } from '../process.ts';
+import { fieldOwners } from '../scenarios/fieldOwners.ts';
 import { app, Stage } from '../scenarios/stage.ts';
 import { sharedCluster } from '../shared.ts';
-import {
-  chart,
-  fastPrometheus,
-  helmOf,
-  restrictedNamespace,
-  rolledOut,
-  systemNamespace,
-} from './installation.ts';
+import { fastPrometheus, helmOf, installChart, uninstallChart } from './installation.ts';
 import type { Helm } from './installation.ts';
 import { badVersion, isRolledBack, longStep } from './rollouts.ts';
 
@@ -31,9 +25,7 @@ describe("a user's chart that holds the route", function () {
   before(async () => {
     cluster = await sharedCluster('gateway');
     helm = helmOf(cluster, 'helm');
-    await restrictedNamespace(cluster, systemNamespace);
-    await helm.deploy('install', 'x0tta', chart, '-n', systemNamespace, ...fastPrometheus);
-    await rolledOut(cluster);
+    await installChart(cluster, helm, ...fastPrometheus);
     stage = await Stage.open(cluster, 'user-chart');
     await user('install', '/');
     await cluster.apply([stage.service(), stage.object(stage.template('v1'), longStep)]);
@@ -44,8 +36,7 @@ describe("a user's chart that holds the route", function () {
   after(async () => {
     await load.stop();
     await stage.close();
-    await helm.run('uninstall', 'x0tta', '-n', systemNamespace, '--wait', '--ignore-not-found');
-    await cluster.kubectl(['delete', 'crd', 'x0ttadeployments.x0tta.io', '--ignore-not-found']);
+    await uninstallChart(cluster, helm);
   });
 
   const user = (
@@ -69,14 +60,6 @@ describe("a user's chart that holds the route", function () {
     return (spec.rules[0] as unknown as Rule).matches[0]?.path.value;
   };
 
-  const ownsFields = async (): Promise<boolean> => {
-    interface Managed {
-      readonly metadata: { readonly managedFields?: readonly { readonly manager: string }[] };
-    }
-    const { metadata } = await cluster.client.get<Managed>(stage.routePath);
-    return metadata.managedFields?.some(({ manager }) => manager === 'x0tta') ?? false;
-  };
-
   it('conflicts in the middle of a canary, which is told, and changes nothing', async () => {
     await stage.apply(badVersion(stage, 30), longStep);
     await stage.canaryAt(20);
@@ -94,7 +77,8 @@ describe("a user's chart that holds the route", function () {
   });
 
   it('conflicts no more once the object is at rest', async () => {
-    await waitFor(`${app} to hand its fields back`, async () => !(await ownsFields()));
+    const isAlone = async (): Promise<boolean> => !(await fieldOwners(stage)).includes('x0tta');
+    await waitFor(`${app} to hand its fields back`, isAlone);
     await user('upgrade', '/rest');
     expect(await path()).to.equal('/rest');
     expect(await stage.weights()).to.deep.equal([100, 0]);
