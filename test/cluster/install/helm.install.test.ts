@@ -164,8 +164,8 @@ for (const binary of ['helm', 'helm3'] as const) {
       expect((await stage.read()).metadata).to.include({ uid });
       await helm.deploy('install', 'x0tta', chart, '-n', systemNamespace, ...fastPrometheus);
       await rolledOut(cluster);
-      await stage.act('promote/again');
-      await stage.phase('Stable');
+      await stage.act('rollback/again');
+      await stage.phase('RolledBack');
     });
   });
 }
