@@ -63,10 +63,14 @@ function generator(more: object): object {
   };
 }
 
+interface Labelled {
+  readonly metadata: { readonly labels: unknown };
+}
+
 function configMapLabels(rendered: readonly Rendered[]): unknown {
   const [configMap] = documentsOf(rendered, 'configmap');
-  const { metadata } = configMap?.toJS() as { readonly metadata: { readonly labels: unknown } };
-  return metadata.labels;
+  const object = configMap?.toJS() as Labelled | undefined;
+  return object?.metadata.labels;
 }
 
 function kustomization(content: object): string {
