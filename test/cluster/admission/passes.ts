@@ -17,6 +17,11 @@ const change =
 
 const orphaned = [{ op: 'remove', path: '/metadata/ownerReferences/0' }];
 
+/** New weights for the services of the object. */
+export const weigh = [70, 30].map((value, i) => {
+  return { op: 'add', path: `/spec/rules/0/backendRefs/${i}/weight`, value };
+});
+
 function replicaSetTrials(): readonly Trial[] {
   const own = change('replicasets', names.own);
   const mark = { 'x0tta.io/object': app };
@@ -34,10 +39,12 @@ function replicaSetTrials(): readonly Trial[] {
 
 function serviceTrials(): readonly Trial[] {
   const own = change('services', `${app}-stable`);
+  const turned = [{ op: 'replace', path: '/spec/selector', value: { app: 'b' } }];
   return [
     creation('a Service', 'services', service(`${app}-canary`)),
     creation('a Service of nobody', 'services', service(`${app}-canary`, {}, undefined, [])),
-    own('turn its Service', [{ op: 'replace', path: '/spec/selector', value: { app: 'b' } }]),
+    own('turn its Service', turned),
+    change('services', names.opened)('turn its Service that a person made a NodePort', turned),
     own('orphan its Service', orphaned),
   ];
 }
@@ -57,9 +64,7 @@ function objectTrials(): readonly Trial[] {
 function routeTrials(resource: RouteResource): readonly Trial[] {
   const kind = resource === 'httproutes' ? 'HTTPRoute' : 'GRPCRoute';
   const own = change(resource, app);
-  const backends = '/spec/rules/0/backendRefs';
   const annotations = '/metadata/annotations';
-  const weigh = [70, 30].map((value, i) => ({ op: 'add', path: `${backends}/${i}/weight`, value }));
   return [
     own(`weigh the ${kind}`, weigh),
     own(`weigh and annotate the ${kind}`, [

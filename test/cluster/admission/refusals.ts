@@ -3,7 +3,8 @@ import { app } from '../scenarios/stage.ts';
 import { deploymentOwner, names, ownerOf, replicaSet, route, service } from './scene.ts';
 import type { NewObject, Refusal, Resource, RouteResource, Write } from './writes.ts';
 
-const messages = {
+/** How each refusal ends. */
+export const messages = {
   replicaSet:
     'is not of the operator: it needs the label x0tta.io/object, a name that begins with it, ' +
     'and no other owner',
@@ -88,6 +89,7 @@ function serviceRefusals(): readonly Refusal[] {
   const canary = `${app}-canary`;
   const create = creation('services');
   const own = change('services', `${app}-stable`);
+  const opened = change('services', names.opened);
   const users = change('services', app);
   const managed = labelled({ 'app.kubernetes.io/managed-by': 'x0tta' });
   const outside = { type: 'ExternalName', externalName: 'example.com' };
@@ -105,6 +107,10 @@ function serviceRefusals(): readonly Refusal[] {
     create('type', 'one with external addresses', service(canary, { externalIPs: ['192.0.2.1'] })),
     own('typeChange', 'make its own a NodePort', { spec: { type: 'NodePort' } }),
     own('typeChange', 'give its own an external address', { spec: { externalIPs: ['192.0.2.1'] } }),
+    opened('typeChange', 'close what a person opened', { spec: { type: 'ClusterIP' } }),
+    opened('typeChange', 'take the external address that a person gave', {
+      spec: { externalIPs: null },
+    }),
     own('service', 'take the label off its own', {
       metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
     }),

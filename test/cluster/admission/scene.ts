@@ -18,8 +18,16 @@ export interface AdmissionScene {
   close(): Promise<void>;
 }
 
-/** Names of ReplicaSets: the operator's, a Deployment's, and one of that with the marks of ours. */
-export const names = { own: `${app}-0123456789`, foreign: 'web-1', disguised: `${app}-web` };
+/**
+ * Names of ReplicaSets: the operator's, a Deployment's, and one of that with the marks of ours; and
+ * of a Service of the operator that a person gave a port of the nodes and an external address.
+ */
+export const names = {
+  own: `${app}-0123456789`,
+  foreign: 'web-1',
+  disguised: `${app}-web`,
+  opened: 'opened-stable',
+};
 
 /** The beginning of each refusal. */
 export const denial = denialOf('x0tta');
@@ -116,7 +124,11 @@ export async function openAdmissionScene(cluster: Cluster): Promise<AdmissionSce
     await cluster.tokenFor(operatorAccount),
     cluster.ca,
   );
-  await cluster.apply([everyRight(namespace), stage.service(), stage.object(stage.template('v1'))]);
+  await cluster.apply([
+    everyRight(namespace, operatorAccount),
+    stage.service(),
+    stage.object(stage.template('v1')),
+  ]);
   const objectPath = pathOf(namespace, 'x0ttadeployments', app);
   const { metadata } = await client.patch(objectPath, {
     metadata: {
@@ -143,6 +155,7 @@ export async function openAdmissionScene(cluster: Cluster): Promise<AdmissionSce
   }
   for (const each of [
     service(`${app}-stable`, {}, undefined, [owner]),
+    service(names.opened, { type: 'NodePort', externalIPs: ['192.0.2.1'] }, undefined, [owner]),
     service('user-canary', {}, {}, []),
   ]) {
     await client.create(pathOf(namespace, 'services'), each);
@@ -163,13 +176,14 @@ export async function openAdmissionScene(cluster: Cluster): Promise<AdmissionSce
   };
 }
 
-function everyRight(namespace: string): object {
+/** Every right in the namespace, for an account given as 'namespace/name'. */
+export function everyRight(namespace: string, account: string): object {
   const rbac = 'rbac.authorization.k8s.io';
-  const [accountNamespace, name] = operatorAccount.split('/');
+  const [accountNamespace, name] = account.split('/');
   return {
     apiVersion: `${rbac}/v1`,
     kind: 'RoleBinding',
-    metadata: { name: 'every-right', namespace },
+    metadata: { name: `every-right-of-${accountNamespace}`, namespace },
     roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: 'cluster-admin' },
     subjects: [{ kind: 'ServiceAccount', name, namespace: accountNamespace }],
   };
