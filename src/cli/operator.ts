@@ -12,7 +12,6 @@ import type { EventRecorder } from '../kube/events.ts';
 import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
 import type { KubeClient } from '../kube/transport.ts';
-import { watchStatusWrites } from '../kube/statusWrites.ts';
 import { createWriteGate } from '../kube/writeGate.ts';
 import { createWrites } from '../kube/writes.ts';
 import { declareQueries } from '../reconcile/observe.ts';
@@ -254,11 +253,7 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
   const { stores, cache } = watch;
   return createReconciler({
     cache,
-    writes: watchStatusWrites({
-      writes: createWrites({ client, ...stores }),
-      log,
-      onFailure: (reason) => metrics.countStatusFailure(reason),
-    }),
+    writes: createWrites({ client, ...stores }),
     traffic: createGatewayApi({ client, stores: stores.routes, clock }),
     evidence: poller,
     clock,
@@ -268,6 +263,7 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
       decided: (check) => metrics.countDecision(check),
       incident: (alert) => metrics.countIncident(alert),
       trafficMoved: (seconds) => metrics.observeMove(seconds),
+      statusFailed: (reason) => metrics.countStatusFailure(reason),
     },
   });
 }

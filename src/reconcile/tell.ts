@@ -6,6 +6,7 @@ import type { Observation, Outcome } from '../core/model.ts';
 import type { EventPort } from '../kube/port.ts';
 import type { Log } from '../runtime/log.ts';
 import type { ObjectMemory } from './memory.ts';
+import type { Written } from './nextLook.ts';
 
 /** The counters that a pass feeds. */
 export interface Telling {
@@ -13,6 +14,8 @@ export interface Telling {
   incident(alert: string): void;
   /** From the answer that completed a hold to the routes' patch, acknowledged. */
   trafficMoved(seconds: number): void;
+  /** A status could not be written; the reason is that of a failed write in kube/port.ts. */
+  statusFailed(reason: string): void;
 }
 
 export interface Pass {
@@ -22,6 +25,7 @@ export interface Pass {
   readonly decision: Decision;
   readonly outcomes: readonly Outcome[];
   readonly status: Status;
+  readonly written: Written;
   readonly memory: ObjectMemory;
 }
 
@@ -57,7 +61,19 @@ export function tellWhatChanged(pass: Pass, ports: Ports): void {
     }
   }
   tellMove(pass, ports);
+  tellOfStatus(pass, ports);
   tellEvents(pass, ports);
+}
+
+/** What a process may not send any more, since it does not lead, is no failure. */
+function tellOfStatus({ obs, written, memory }: Pass, { log, telling }: Ports): void {
+  if (written.kind !== 'failed' || written.reason === 'NotLeading') return;
+  const { reason, message: error } = written;
+  telling.statusFailed(reason);
+  if (memory.statusFailure === reason) return;
+  memory.statusFailure = reason;
+  const { namespace, name } = obs.object.metadata;
+  log('warn', 'the status of an object could not be written', { namespace, name, reason, error });
 }
 
 function tellMove({ arrivedMs, decision, outcomes }: Pass, { telling }: Ports): void {
@@ -68,12 +84,13 @@ function tellMove({ arrivedMs, decision, outcomes }: Pass, { telling }: Ports): 
   }
 }
 
-function tellEvents({ obs, decision, status, memory }: Pass, { events, telling }: Ports): void {
+/** What a status said that could not be written is not told again. */
+function tellEvents(pass: Pass, { events, telling }: Ports): void {
+  const { obs, decision, status, memory } = pass;
   const { object } = obs;
-  const before = object.status;
+  const before = memory.unwritten ?? object.status;
   const known = new Set(before?.incidents?.map(({ id }) => id));
-  const fresh = status.incidents?.find(({ id }) => !known.has(id));
-  if (fresh !== undefined) {
+  for (const fresh of status.incidents?.filter(({ id }) => !known.has(id)) ?? []) {
     telling.incident(fresh.alert);
     events.tell(object, {
       type: 'Warning',
@@ -102,11 +119,12 @@ function tellEvents({ obs, decision, status, memory }: Pass, { events, telling }
     const { reason, message: note } = decision;
     events.tell(object, { type: 'Warning', reason, action: 'Reconcile', note });
   }
-  tellOfAction({ obs, decision, status, memory }, events);
+  tellOfAction(pass, before, events);
 }
 
 function tellOfAction(
-  { obs, decision, status, memory }: Pick<Pass, 'obs' | 'decision' | 'status' | 'memory'>,
+  { obs, decision, status, memory }: Pass,
+  before: Status | undefined,
   events: EventPort,
 ): void {
   const { answered } = decision;
@@ -115,7 +133,7 @@ function tellOfAction(
       actions?.find(({ id }) => id === answered.id)?.result;
     const result = resultIn(status.lastActions);
     // An answer whose writes failed is not given yet.
-    if (result !== answered.result || result === resultIn(obs.object.status?.lastActions)) return;
+    if (result !== answered.result || result === resultIn(before?.lastActions)) return;
     const refused = answered.result === 'Refused';
     events.tell(obs.object, {
       type: refused ? 'Warning' : 'Normal',
