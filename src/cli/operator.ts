@@ -264,6 +264,7 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
       incident: (alert) => metrics.countIncident(alert),
       trafficMoved: (seconds) => metrics.observeMove(seconds),
       statusFailed: (reason) => metrics.countStatusFailure(reason),
+      routeFailed: (reason) => metrics.countRouteFailure(reason),
     },
   });
 }

@@ -42,7 +42,7 @@ export function foldStatus(decision: Decision, outcomes: readonly Outcome[]): St
     ...stepStatus(s),
     ...podCounts(s),
     ...foldSignals(s, phase),
-    conditions: conditionsOf(s, settled, phase),
+    conditions: conditionsOf(s, settled, outcomes, phase),
     ...ifAny('incidents', incidents),
     ...ifAny('rejected', foldRejected(s, decision)),
     ...ifAny('lastActions', foldActions(s, answeredBy(decision, outcomes))),

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalTemplate, revisionName } from '../api/revision.ts';
 import type { Status, X0ttaDeployment } from '../api/schema.ts';
-import type { Problem, TimeMs } from '../core/model.ts';
+import type { Command, Problem, TimeMs } from '../core/model.ts';
 import type { Pod, Service } from '../kube/port.ts';
 import { failsToPull } from './views.ts';
 
@@ -24,6 +24,10 @@ const longestPutOffMs = 3_600_000;
 const firstStatusRetryMs = 1_000;
 const longestStatusRetryMs = 60_000;
 
+/** Between two tries to take traffic away; the second one waits for nothing. */
+const firstVerdictRetryMs = 250;
+const longestVerdictRetryMs = 5_000;
+
 export class ObjectMemory {
   readonly uid: string;
   /** The last spec that was valid: the cache's own, of which the policy is made when needed. */
@@ -34,6 +38,8 @@ export class ObjectMemory {
   unwritten: Status | null = null;
   /** Why that could not be written, as last said; '' where it could, or nothing failed. */
   statusFailure = '';
+  /** Why commands of a kind did not succeed, as last said, until they do. */
+  readonly failures = new Map<Command['kind'], string>();
   /** Passes in a row whose writes met somebody else's. */
   conflicts = 0;
   /** Hand-backs of the routes' fields that failed in a row. */
@@ -48,6 +54,7 @@ export class ObjectMemory {
   } | null = null;
   #putBacks = 0;
   #statusFailures = 0;
+  #verdictFailures = 0;
   #raiseNotBeforeMs = 0;
   #handBackNotBeforeMs = 0;
   readonly #imageFailing = new Map<string, TimeMs>();
@@ -76,6 +83,17 @@ export class ObjectMemory {
 
   get raiseNotBeforeMs(): TimeMs {
     return this.#raiseNotBeforeMs;
+  }
+
+  /** Traffic could not be taken away; returns after how many ms that is tried again. */
+  noteVerdictFailure(): number {
+    const failures = this.#verdictFailures++;
+    if (failures === 0) return 0;
+    return Math.min(longestVerdictRetryMs, firstVerdictRetryMs * 2 ** (failures - 1));
+  }
+
+  noteVerdict(): void {
+    this.#verdictFailures = 0;
   }
 
   /**

@@ -36,7 +36,6 @@ export interface Ended {
 /** The caches need a moment to see who wrote first; twice as long each time that they did not. */
 const conflictMs = 50;
 const longestConflictMs = 5_000;
-const verdictRetryMs = 250;
 /** A person's correction outside the watches (a Service made) is seen after this long. */
 const stalledLookMs = 30_000;
 const missingServiceLookMs = 5_000;
@@ -46,9 +45,9 @@ export function nextLook(ended: Ended): PassResult {
   const { situation } = decision;
   const takesAway = situation.carried > 0 && decision.commands.some(takesTrafficAway);
   const urgent = decision.phase === 'RollingBack' || takesAway;
-  // No back-off stands between the decision to take traffic away and the routes (I4).
+  // The back-off of the queue does not stand between a verdict and the routes (I4).
   if (outcomes.some(({ kind }) => kind === 'failed')) {
-    return { result: 'failed', lookAgainMs: urgent ? verdictRetryMs : null, urgent };
+    return { result: 'failed', lookAgainMs: urgent ? memory.noteVerdictFailure() : null, urgent };
   }
   const conflict = outcomes.some(({ kind }) => kind === 'conflict');
   // Somebody who writes the status all the time is answered more and more slowly, save in the
@@ -67,13 +66,14 @@ export function nextLook(ended: Ended): PassResult {
   );
   const waits = waitsOf(ended);
   if (written.kind === 'failed') {
-    // The same words on the traffic's way back hold here (I4).
     if (urgent && confirmedWeight(situation, outcomes) > 0) {
-      return { result: 'failed', lookAgainMs: verdictRetryMs, urgent };
+      return { result: 'failed', lookAgainMs: memory.noteVerdictFailure(), urgent };
     }
+    memory.noteVerdict();
     const lookAgainMs = Math.min(memory.noteStatusFailure(goesOn), ...waits);
     return { result: 'failed', lookAgainMs, urgent: false };
   }
+  memory.noteVerdict();
   if (goesOn) return { result: 'done', lookAgainMs: 0, urgent };
   return { result: 'done', lookAgainMs: waits.length === 0 ? null : Math.min(...waits), urgent };
 }

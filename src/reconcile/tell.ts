@@ -1,8 +1,9 @@
 // Tells people and counters what a pass changed: one log line a decision that changed something, an
 // Event for what a person should know, and the counters. It comes after every write.
 import type { Status } from '../api/schema.ts';
+import { routeWriteFailure } from '../core/conditions.ts';
 import type { Decision } from '../core/decision.ts';
-import type { Observation, Outcome } from '../core/model.ts';
+import type { Command, Observation, Outcome } from '../core/model.ts';
 import type { EventPort } from '../kube/port.ts';
 import type { Log } from '../runtime/log.ts';
 import type { ObjectMemory } from './memory.ts';
@@ -16,6 +17,8 @@ export interface Telling {
   trafficMoved(seconds: number): void;
   /** A status could not be written; the reason is that of a failed write in kube/port.ts. */
   statusFailed(reason: string): void;
+  /** The same of the weights of an object's routes. */
+  routeFailed(reason: string): void;
 }
 
 export interface Pass {
@@ -34,6 +37,9 @@ interface Ports {
   readonly log: Log;
   readonly telling: Telling;
 }
+
+/** What a process may not send any more is no failure. */
+const notLeading = 'NotLeading';
 
 export function tellWhatChanged(pass: Pass, ports: Ports): void {
   const { obs, decision, outcomes } = pass;
@@ -55,19 +61,44 @@ export function tellWhatChanged(pass: Pass, ports: Ports): void {
       const retried = 'the fields of the routes could not be handed back; it is tried again later';
       ports.log('warn', retried, { ...where, error: outcome.message });
     }
-    if (outcome.kind === 'failed' || outcome.kind === 'refused') {
-      const error = outcome.kind === 'failed' ? outcome.error : outcome.problem.message;
-      ports.log('warn', `${outcome.command.kind} did not succeed`, { ...where, error });
-    }
   }
+  tellFailures(pass, ports);
   tellMove(pass, ports);
   tellOfStatus(pass, ports);
   tellEvents(pass, ports);
 }
 
-/** What a process may not send any more, since it does not lead, is no failure. */
+/** Each once, until such a command succeeds or another reason stands in its way. */
+function tellFailures({ obs, outcomes, memory }: Pass, { events, log, telling }: Ports): void {
+  const { namespace, name } = obs.object.metadata;
+  const where = { namespace, name, revision: obs.desired.revision };
+  const failed = new Set<Command['kind']>();
+  for (const outcome of outcomes) {
+    if (outcome.kind !== 'failed' && outcome.kind !== 'refused') continue;
+    const { kind } = outcome.command;
+    failed.add(kind);
+    const { reason, message: error } =
+      outcome.kind === 'failed'
+        ? { reason: outcome.reason, message: outcome.error.message }
+        : outcome.problem;
+    if (reason === notLeading) continue;
+    const route = routeWriteFailure([outcome]);
+    if (route !== null) telling.routeFailed(reason);
+    const said = memory.failures.get(kind);
+    if (said === reason) continue;
+    memory.failures.set(kind, reason);
+    log('warn', `${kind} did not succeed`, { ...where, reason, error });
+    if (route === null || said !== undefined) continue;
+    const event = { reason: 'RouteWriteFailed', action: 'Route', note: route } as const;
+    events.tell(obs.object, { type: 'Warning', ...event });
+  }
+  for (const { kind, command } of outcomes) {
+    if (kind === 'done' && !failed.has(command.kind)) memory.failures.delete(command.kind);
+  }
+}
+
 function tellOfStatus({ obs, written, memory }: Pass, { log, telling }: Ports): void {
-  if (written.kind !== 'failed' || written.reason === 'NotLeading') return;
+  if (written.kind !== 'failed' || written.reason === notLeading) return;
   const { reason, message: error } = written;
   telling.statusFailed(reason);
   if (memory.statusFailure === reason) return;

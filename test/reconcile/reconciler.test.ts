@@ -88,6 +88,7 @@ describe('a pass', () => {
         incident: () => undefined,
         trafficMoved: () => undefined,
         statusFailed: () => undefined,
+        routeFailed: () => undefined,
       },
     });
   });

@@ -32,6 +32,8 @@ export class Scene {
   readonly statuses: Status[] = [];
   /** Why statuses could not be written. */
   readonly statusFailures: string[] = [];
+  /** Why weights of routes could not be written. */
+  readonly routeFailures: string[] = [];
   /** What the routes answer to new weights. */
   moveRoutes: () => Promise<readonly RouteOutcome[]> = async () => [];
   /** What the routes answer when their fields are handed back. */
@@ -109,6 +111,7 @@ export class Scene {
         incident: (alert) => void this.incidents.push(alert),
         trafficMoved: (seconds) => void this.movedSeconds.push(seconds),
         statusFailed: (reason) => void this.statusFailures.push(reason),
+        routeFailed: (reason) => void this.routeFailures.push(reason),
       },
     };
   }
