@@ -47,6 +47,7 @@ import { version } from './version.ts';
 
 const clock = systemClock;
 const random = Math.random;
+/** More than the bounds of the steps together, of which the lease's own is 4 s. */
 const shutdownMs = 10_000;
 /** For writes that have left, and then for Events that wait. */
 const lastWordMs = 1_000;
