@@ -25,7 +25,13 @@ const spec = {
   revisionHistoryLimit: 1,
   signals: [
     { name: 'errorRate', rollback: { above: '10%', for: '10s' }, minRequests: 20 },
-    { name: 'latencyP95', rollback: { above: '500ms', for: '10s' }, minRequests: 20 },
+    {
+      name: 'latencyP95',
+      // A boundary of the exporter's buckets: one in ten of its requests takes over 100 ms.
+      critical: { above: '250ms' },
+      rollback: { above: '500ms', for: '10s' },
+      minRequests: 20,
+    },
     { name: 'availability', rollback: { below: '0.01%', for: '10s' } },
   ],
 };
