@@ -9,7 +9,7 @@ run := exec $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeaths
 sandbox := node test/cluster/sandbox.ts $(if $(KEEP),--forward) --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chart bench soak test test-unit test-cluster lint format generate manifests verify \
+.PHONY: help demo plot bench soak test test-unit test-cluster lint format generate manifests verify \
 	build image push package tools clean
 
 help: ## Show this list
@@ -22,9 +22,9 @@ demo: ## Show a bad canary being rolled back on a cluster of its own (V2=crash, 
 	@node scripts/build.ts
 	@$(run) $(sandbox) node scripts/demo.ts
 
-chart: ## Draw docs/rollback.svg from the newest run of the demo
+plot: ## Draw docs/rollback.svg from the newest run of the demo
 	@scripts/prepare npm
-	@$(run) node scripts/chart.ts
+	@$(run) node scripts/plot.ts
 
 bench: ## Measure what docs/benchmarks.md says, and write it (PART=a for one part)
 	@scripts/prepare cluster

@@ -2,6 +2,7 @@
 // rollback: deleted, its container killed, its process stopped. Real Pods from the chart, a real
 // gateway and load.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AuditedWrite } from '../test/cluster/auditLog.ts';
 import { startCluster } from '../test/cluster/cluster.ts';
 import type { Cluster } from '../test/cluster/cluster.ts';
 import { runCommand } from '../test/cluster/command.ts';
@@ -82,16 +83,20 @@ async function processOf({ status }: OperatorPod): Promise<number> {
   return Number(pid);
 }
 
-/** When the route's canary was put at 0, once it was, on the API server's clock in ms. */
-function restoredMs(stage: Stage, sinceMs: number): Promise<number> {
-  return waitFor('the traffic back at stable', () => {
-    const patch = stage.writes().find(({ objectRef, stageTimestamp, responseObject }) => {
+/** The write that put the route's canary at 0, once there is one. */
+function restoringWrite(stage: Stage, sinceMs: number): Promise<AuditedWrite> {
+  return waitFor('the traffic back at stable', () =>
+    stage.writes().find(({ objectRef, stageTimestamp, responseObject }) => {
       if (objectRef.resource !== 'httproutes' || Date.parse(stageTimestamp) < sinceMs) return false;
       const refs = (responseObject as Route | undefined)?.spec?.rules[0]?.backendRefs ?? [];
       return refs.some(({ name, weight }) => name === `${app}-canary` && weight === 0);
-    });
-    return patch === undefined ? undefined : Date.parse(patch.stageTimestamp);
-  });
+    }),
+  );
+}
+
+/** Name of the Pod whose token a write was made with. */
+function writerOf({ user }: AuditedWrite): string {
+  return user.extra?.['authentication.kubernetes.io/pod-name']?.[0] ?? 'no pod';
 }
 
 async function measureOne(
@@ -114,10 +119,14 @@ async function measureOne(
     const leader = await leaderOf(cluster);
     await delay(Math.max(0, dueMs - earlierMs - Date.now()));
     const begunMs = Date.now();
-    const undo = await begin(cluster, leader);
-    const restored = await restoredMs(stage, begunMs);
-    const seconds = (restored - Math.max(begunMs, dueMs)) / 1000;
-    say(`part f, ${what}, run ${number}: ${seconds.toFixed(2)} s`);
+    const undo = await begin(cluster, leader.pod);
+    const write = await restoringWrite(stage, begunMs);
+    const seconds = (Date.parse(write.stageTimestamp) - Math.max(begunMs, dueMs)) / 1000;
+    const by = writerOf(write) === leader.pod.metadata.name ? 'the same Pod' : 'another Pod';
+    say(`part f, ${what}, run ${number}: ${seconds.toFixed(2)} s, by ${by}`);
+    await waitFor(`another process than ${leader.identity} to lead`, async () => {
+      return (await leaderOf(cluster)).identity !== leader.identity;
+    });
     undo();
     await stage.phase('RolledBack', 120_000);
     return seconds;

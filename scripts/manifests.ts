@@ -35,7 +35,7 @@ export function deployFiles(): ReadonlyMap<string, string> {
     'base/kustomization.yaml',
     kustomization({
       resources: resources.map(({ template }) => `${template}.yaml`),
-      ...generator({}),
+      ...generator({ options: { labels: configMapLabels(base) } }),
     }),
   );
   files.set('overlays/default/namespace.yaml', header + stringify(systemNamespace()));
@@ -61,6 +61,12 @@ function generator(more: object): object {
   return {
     configMapGenerator: [{ name: 'x0tta-config', namespace, ...more, files: ['config.yaml'] }],
   };
+}
+
+function configMapLabels(rendered: readonly Rendered[]): unknown {
+  const [configMap] = documentsOf(rendered, 'configmap');
+  const { metadata } = configMap?.toJS() as { readonly metadata: { readonly labels: unknown } };
+  return metadata.labels;
 }
 
 function kustomization(content: object): string {

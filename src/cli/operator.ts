@@ -22,7 +22,7 @@ import type { Cancel } from '../runtime/clock.ts';
 import { fullCollection, giveMemoryBack } from '../runtime/freedMemory.ts';
 import type { Log } from '../runtime/log.ts';
 import { installShutdown } from '../runtime/shutdown.ts';
-import type { Shutdown, StopStep } from '../runtime/shutdown.ts';
+import type { Shutdown } from '../runtime/shutdown.ts';
 import { createWorkQueue } from '../runtime/workQueue.ts';
 import type { WorkQueue } from '../runtime/workQueue.ts';
 import type { Configuration } from '../sources/configuration.ts';
@@ -43,16 +43,13 @@ import { countPhases, countStalled, readCanaries } from './fleet.ts';
 import { createLeadership, takeLead } from './leadership.ts';
 import { readConfiguration } from './readConfiguration.ts';
 import type { ReadConfiguration } from './readConfiguration.ts';
+import { stopSteps } from './stopSteps.ts';
 import { version } from './version.ts';
 
 const clock = systemClock;
 const random = Math.random;
 /** More than the bounds of the steps together, of which the lease's own is 4 s. */
 const shutdownMs = 10_000;
-/** For writes that have left, and then for Events that wait. */
-const lastWordMs = 1_000;
-/** For passes under way, which read at most: nothing of theirs is written any more. */
-const lastPassMs = 2_000;
 /** A leader lists within so many renew deadlines, or gives the lease back. */
 const listDeadlines = 3;
 /** Of each address: the kubelet and some Prometheus, and no crowd. */
@@ -167,7 +164,7 @@ async function run(flags: Flags): Promise<void> {
     clock,
     log,
     boundMs: shutdownMs,
-    steps: stopSteps(operator, listeners),
+    steps: stopSteps({ ...operator, listeners, stopGiving: giveBack(operator.strings) }),
   });
   try {
     await lead(operator, flags, shutdown);
@@ -193,31 +190,6 @@ async function lead(operator: Operator, flags: Flags, shutdown: Shutdown): Promi
   declareQueries(watch.stores.deployments.list(), poller);
   poller.start();
   queue.run(operator.work);
-}
-
-/**
- * First no further write leaves, then the lease goes back, then what was done is told; the order of
- * the rest is that nothing is stopped that another one still uses.
- */
-function stopSteps(operator: Operator, listeners: readonly Listener[]): readonly StopStep[] {
-  const { gate, election, recorder, queue, poller, watch, transport, stopping, strings } = operator;
-  const stopGiving = giveBack(strings);
-  const begin = async (): Promise<void> => {
-    stopping.abort();
-    void queue.shutdown();
-  };
-  return [
-    { name: 'work', stop: begin },
-    { name: 'writes', stop: () => gate.close(), boundMs: lastWordMs },
-    { name: 'lease', stop: () => election.stop() },
-    { name: 'events', stop: () => recorder.stop(), boundMs: lastWordMs },
-    { name: 'queue', stop: () => queue.shutdown(), boundMs: lastPassMs },
-    { name: 'poller', stop: () => poller.stop() },
-    { name: 'watches', stop: () => watch.stop() },
-    ...listeners.map((listener) => ({ name: 'listener', stop: () => listener.close() })),
-    { name: 'transport', stop: () => transport.close() },
-    { name: 'memory', stop: async () => stopGiving() },
-  ];
 }
 
 /** The listener of the metrics and that of the probes. */

@@ -6,7 +6,10 @@ import type { Cluster } from './cluster.ts';
 /** A request for an object, once it was answered; a watch also when it began. */
 export interface AuditedWrite {
   readonly verb: string;
-  readonly user: { readonly username: string };
+  readonly user: {
+    readonly username: string;
+    readonly extra?: Readonly<Record<string, readonly string[]>>;
+  };
   readonly requestReceivedTimestamp: string;
   readonly stageTimestamp: string;
   readonly objectRef: {

@@ -132,10 +132,12 @@ export async function openAdmissionScene(cluster: Cluster): Promise<AdmissionSce
   );
   const web = (controller: boolean): Owner => deploymentOwner(controller, deployment.metadata.uid);
   const mark = { 'x0tta.io/object': app };
+  // The Deployment lets go of what its selector does not find.
+  const found = { app: 'web' };
   for (const each of [
     replicaSet(names.own, mark, [owner, web(false)]),
-    replicaSet(names.foreign, {}, [web(true)]),
-    replicaSet(names.disguised, mark, [web(true)]),
+    replicaSet(names.foreign, found, [web(true)]),
+    replicaSet(names.disguised, { ...found, ...mark }, [web(true)]),
   ]) {
     await client.create(pathOf(namespace, 'replicasets'), each);
   }

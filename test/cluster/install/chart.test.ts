@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parseAllDocuments, stringify } from 'yaml';
-import { binaryPath } from '../binaries.ts';
+import { binaryPath, prometheusOperatorFolder } from '../binaries.ts';
 import type { Cluster } from '../cluster.ts';
 import { sharedCluster } from '../shared.ts';
 
@@ -135,6 +135,28 @@ describe('the chart as text', function () {
         { input: rendered('helm', ...every) },
       );
       expect(output.trim().split('\n')).to.have.length.greaterThan(15);
+    });
+
+    it('has monitoring objects that the Prometheus Operator takes', async () => {
+      for (const name of ['servicemonitors', 'prometheusrules']) {
+        const file = join(prometheusOperatorFolder(), `monitoring.coreos.com_${name}.yaml`);
+        await cluster.kubectl(['apply', '--server-side', '-f', file]);
+      }
+      await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all']);
+      const monitoring = [
+        '--set=serviceMonitor.enabled=true,serviceMonitor.interval=30s',
+        '--set=prometheusRule.enabled=true,dashboard.enabled=true',
+        '--api-versions=monitoring.coreos.com/v1/ServiceMonitor',
+        '--api-versions=monitoring.coreos.com/v1/PrometheusRule',
+        ...['servicemonitor', 'prometheusrule', 'dashboard'].map(
+          (name) => `--show-only=templates/${name}.yaml`,
+        ),
+      ];
+      const output = await cluster.kubectl(
+        ['apply', '--dry-run=server', '--validate=strict', '-n', 'default', '-f', '-'],
+        { input: rendered('helm', '--set=namespaceOverride=default', ...monitoring) },
+      );
+      expect(output.trim().split('\n')).to.have.lengthOf(3);
     });
   });
 });

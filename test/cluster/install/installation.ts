@@ -122,17 +122,24 @@ export function operatorPods(
   return cluster.client.list<OperatorPod>(path);
 }
 
-/** The Pod that holds the Lease, once one does. */
-export function leaderOf(cluster: Cluster, namespace = systemNamespace): Promise<OperatorPod> {
+/** A Pod that leads, and the identity by which its process holds the Lease. */
+export interface Leader {
+  readonly pod: OperatorPod;
+  readonly identity: string;
+}
+
+/** Who holds the Lease, once a Pod that is there does. */
+export function leaderOf(cluster: Cluster): Promise<Leader> {
   return waitFor('a leader', async () => {
-    const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/x0tta`;
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${systemNamespace}/leases/x0tta`;
     interface Lease {
       readonly spec: { readonly holderIdentity?: string };
     }
     const { spec } = await cluster.client.get<Lease>(path);
-    const holder = spec.holderIdentity?.split('_')[0] ?? '';
-    const pods = await operatorPods(cluster, namespace);
-    return pods.find(({ metadata }) => metadata.name === holder);
+    const identity = spec.holderIdentity ?? '';
+    const pods = await operatorPods(cluster);
+    const pod = pods.find(({ metadata }) => metadata.name === identity.split('_')[0]);
+    return pod === undefined ? undefined : { pod, identity };
   });
 }
 

@@ -59,7 +59,7 @@ describe('a chart that holds the routes', function () {
     const { namespace, hostname } = rollout.stage;
     const matches = {
       HTTPRoute: [{ path: { value: path } }],
-      GRPCRoute: [{ method: { service: `shop${path.replaceAll('/', '.')}` } }],
+      GRPCRoute: [{ method: { service: path === '/' ? app : path.slice(1) } }],
     };
     return kinds.map((kind) => ({
       apiVersion: 'gateway.networking.k8s.io/v1',
@@ -163,6 +163,10 @@ describe('a chart that holds the routes', function () {
     await roll('v2', healthy, withHold('1h'));
     const refused = await upgrade('/next').catch((error: unknown) => String(error));
     expect(refused).to.match(/conflict with "x0tta"[^]*\.spec\.rules/);
+    // As docs/gitops.md has it.
+    const managers = 'jsonpath={.metadata.managedFields[*].manager}';
+    const told = ['get', 'httproute', app, '-n', stage.namespace, '-o', managers];
+    expect((await cluster.kubectl(told)).split(' ')).to.include('x0tta');
     expect(await stage.weights()).to.deep.equal([80, 20]);
     await upgrade('/next', '--force-conflicts');
     await waitFor('the weights put back', async () => {
