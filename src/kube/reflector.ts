@@ -45,13 +45,13 @@ export interface ReflectorOptions<T extends KubeObject> {
 }
 
 export interface Reflector {
-  /** True once the first list is in the store, and from then on. */
+  /** True once the first list is in the store, save while a new one was asked for. */
   readonly synced: boolean;
   /** Synced, and told of changes: false from an interruption on, until something comes again. */
   readonly current: boolean;
   /** What it does at this moment. */
   readonly state: ReflectorState['type'];
-  /** Resolves when synced becomes true; rejects when the reflector is stopped before. */
+  /** Resolves when synced first becomes true; rejects when the reflector is stopped before. */
   whenSynced(): Promise<void>;
   /** Call once. */
   start(): void;
@@ -109,11 +109,11 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   }
 
   get synced(): boolean {
-    return this.#isSynced;
+    return this.#isSynced && this.#relisted === undefined;
   }
 
   get current(): boolean {
-    return this.#isCurrent;
+    return this.#isCurrent && this.#relisted === undefined;
   }
 
   get state(): ReflectorState['type'] {
