@@ -217,7 +217,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     });
     if (ended.type !== 'watchEnded' || this.#state.type === 'watching') return ended;
     const { error } = ended;
-    // So it answers a query that it does not know; a 403 or 404 may be mended and says nothing.
+    // 400 and 422 mean the server can't stream lists; 403 and 404 can be fixed.
     if (error?.status !== 422 && error?.status !== 400) {
       const message = `${this.#path}: the watch ended before the list was whole`;
       const cut = new KubeError(message, { kind: 'retryable', status: 0, reason: 'Malformed' });
