@@ -77,6 +77,7 @@ describe('the commands of the documentation', function () {
   });
 
   afterEach(async () => {
+    await removeObjects();
     const ignoring = ['--ignore-not-found', '--wait'];
     await cluster.kubectl(['delete', 'namespace', 'mesh', 'shop', 'x0tta-system', ...ignoring]);
     const parts = ['crd', 'clusterrole', 'clusterrolebinding', 'priorityclass', 'flowschema'];
@@ -85,6 +86,21 @@ describe('the commands of the documentation', function () {
     const selector = 'app.kubernetes.io/name=x0tta';
     await cluster.kubectl(['delete', kinds, '-l', selector, ...ignoring]);
   });
+
+  /** A story that failed may have left objects, and no operator that would take finalizers off. */
+  const removeObjects = async (): Promise<void> => {
+    interface Item {
+      readonly metadata: { readonly namespace: string; readonly name: string };
+    }
+    const path = '/apis/x0tta.io/v1alpha1/x0ttadeployments';
+    for (const { metadata } of await cluster.client.list<Item>(path).catch(() => [])) {
+      const { namespace, name } = metadata;
+      const object = `/apis/x0tta.io/v1alpha1/namespaces/${namespace}/x0ttadeployments/${name}`;
+      await cluster.client.delete(object);
+      // Whoever runs may have been faster.
+      await cluster.client.patch(object, { metadata: { finalizers: null } }).catch(() => undefined);
+    }
+  };
 
   const run = (command: string): Promise<string> => {
     const added = /^helm (install|upgrade) /.test(command) ? `${command} ${imageFlags}` : command;
