@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Cluster } from '../cluster.ts';
 import { runCommand } from '../command.ts';
+import { waitFor } from '../process.ts';
 import { sharedCluster } from '../shared.ts';
 import { commandNamesOf, commandsOf, filesOf } from './docsCommands.ts';
-import { operatorImage, repository, root } from './installation.ts';
+import { operatorImage, operatorPods, repository, root } from './installation.ts';
 
 const install = 'docs/install.md';
 const operations = 'docs/operations.md';
@@ -110,6 +111,10 @@ describe('the commands of the documentation', function () {
   for (const story of stories) {
     it(`work in this order: ${story.map(([, block]) => block).join(', ')}`, async () => {
       for (const [page, block] of story) {
+        // A rollout of the operator is done before its old Pods are gone, of which one may lead.
+        await waitFor('the end of old Pods', async () =>
+          (await operatorPods(cluster)).every((pod) => !pod.metadata.deletionTimestamp),
+        );
         for (const command of commandsOf(page, block)) await run(command);
       }
     });
