@@ -65,7 +65,8 @@ function generator(more: object): object {
 
 function configMapLabels(rendered: readonly Rendered[]): unknown {
   const [configMap] = documentsOf(rendered, 'configmap');
-  const { metadata } = configMap?.toJS() as { readonly metadata: { readonly labels: unknown } };
+  if (configMap === undefined) throw new Error('the chart renders no ConfigMap');
+  const { metadata } = configMap.toJS() as { readonly metadata: { readonly labels: unknown } };
   return metadata.labels;
 }
 
