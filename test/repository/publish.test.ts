@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -28,6 +29,10 @@ describe('publishing', () => {
       symlinkSync(found, join(folder, 'programs', name));
     }
     cpSync(join(root, 'scripts/publish'), join(folder, 'scripts/publish'));
+    mkdirSync(join(folder, 'crds'));
+    mkdirSync(join(folder, 'test/api/released'), { recursive: true });
+    writeFileSync(join(folder, 'crds/x0tta.io_x0ttadeployments.yaml'), 'kind: A\n');
+    writeFileSync(join(folder, 'test/api/released/1.2.3.yaml'), 'kind: A\n');
     writeFileSync(join(folder, 'package.json'), '{\n  "version": "1.2.3",\n  "name": "x"\n}\n');
   });
   afterEach(() => rmSync(folder, { recursive: true }));
@@ -60,6 +65,17 @@ describe('publishing', () => {
     expect(calls()).to.equal('helm package helm/x0tta --destination dist\n');
     expect(publish('chart', 'host/path')).to.equal('');
     expect(calls()).to.include('helm push dist/x0tta-1.2.3.tgz oci://host/path/charts\n');
+  });
+
+  it('packs no chart before the CRD of its version is kept', () => {
+    standIn('helm');
+    const kept = 'test/api/released/1.2.3.yaml';
+    const told = `run: cp crds/x0tta.io_x0ttadeployments.yaml ${kept}`;
+    writeFileSync(join(folder, kept), 'kind: B\n');
+    expect(publish('chart', '')).to.include(told);
+    rmSync(join(folder, kept));
+    expect(publish('chart', '')).to.include(told);
+    expect(existsSync(join(folder, 'calls'))).to.equal(false);
   });
 
   it('says what is missing', () => {

@@ -1,10 +1,10 @@
 // The chart with the real Helm on a real cluster, as Pods under the restricted level: installed
 // with its defaults, told where the metrics are, upgraded in the middle of a canary that is then
-// rolled back, rolled back to the chart before, tested, and uninstalled.
+// rolled back, rolled back to the chart before and upgraded again, tested, and uninstalled.
 import { expect } from 'chai';
 import type { Cluster } from '../cluster.ts';
 import { waitFor } from '../process.ts';
-import { Stage } from '../scenarios/stage.ts';
+import { app, Stage } from '../scenarios/stage.ts';
 import { sharedCluster } from '../shared.ts';
 import {
   chart,
@@ -34,9 +34,11 @@ for (const binary of ['helm', 'helm3'] as const) {
     let cluster: Cluster;
     let helm: Helm;
     let stage: Stage;
+    let later: string;
 
     before(async () => {
       cluster = await sharedCluster('gateway');
+      later = nextChart(cluster);
       helm = helmOf(cluster, binary);
       await operatorImage(cluster);
       await restrictedNamespace(cluster, systemNamespace);
@@ -119,7 +121,6 @@ for (const binary of ['helm', 'helm3'] as const) {
         await stage.apply(template, longStep);
         const { canary, step } = await stage.canaryAt(20);
         const before = await podNames();
-        const later = nextChart(cluster);
         await helm.deploy('upgrade', 'x0tta', later, '-n', systemNamespace, ...fastPrometheus);
         await rolledOut(cluster);
         expect(await podNames()).to.not.include.members(before);
@@ -135,21 +136,31 @@ for (const binary of ['helm', 'helm3'] as const) {
       }
     });
 
-    it('goes back to the chart before, and no object loses a field that this one has', async () => {
+    it('goes back to the chart before, and objects keep all that this one knows', async () => {
+      const patch = ['--type=merge', '--patch={"spec":{"fromLater":"a"}}'];
+      await cluster.kubectl(['patch', 'x0tta', app, '-n', stage.namespace, ...patch]);
+      await stage.status('the patch seen', () => true);
       const before = await stage.read();
+      const { fromLater, ...older } = before.spec as typeof before.spec & { fromLater?: string };
+      expect(fromLater).to.equal('a');
       const pods = await podNames();
       await helm.run('rollback', ...release, '2');
       await rolledOut(cluster);
       expect(await podNames()).to.not.include.members(pods);
       expect(await crd()).to.not.include('fromLater');
       const after = await stage.read();
-      expect(after.spec).to.deep.equal(before.spec);
+      expect(after.spec).to.deep.equal(older);
       for (const field of ['incidents', 'rejected', 'stable', 'canary', 'phase'] as const) {
         expect(after.status?.[field], field).to.deep.equal(before.status?.[field]);
       }
       // Its Pods go on where the others stopped: the template that was rejected stays so.
       await stage.apply(stage.template('v3'), longStep);
       await stage.canaryAt(20);
+      const { spec } = await stage.read();
+      await helm.deploy('upgrade', 'x0tta', later, '-n', systemNamespace, ...fastPrometheus);
+      await rolledOut(cluster);
+      expect(await crd()).to.include('fromLater');
+      expect((await stage.read()).spec, 'with the later chart again').to.deep.equal(spec);
     });
 
     it('passes its own test, under the names that the cluster resolves', async () => {
