@@ -9,7 +9,8 @@ run := exec $(shell command -v setpriv >/dev/null 2>&1 && echo setpriv --pdeaths
 sandbox := node test/cluster/sandbox.ts $(if $(KEEP),--forward) --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chart bench test test-unit test-cluster lint format generate manifests verify build tools clean
+.PHONY: help demo plot bench soak test test-unit test-cluster lint format generate manifests verify \
+	build image push package tools clean
 
 help: ## Show this list
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -21,14 +22,19 @@ demo: ## Show a bad canary being rolled back on a cluster of its own (V2=crash, 
 	@node scripts/build.ts
 	@$(run) $(sandbox) node scripts/demo.ts
 
-chart: ## Draw docs/rollback.svg from the newest run of the demo
+plot: ## Draw docs/rollback.svg from the newest run of the demo
 	@scripts/prepare npm
-	@$(run) node scripts/chart.ts
+	@$(run) node scripts/plot.ts
 
 bench: ## Measure what docs/benchmarks.md says, and write it (PART=a for one part)
 	@scripts/prepare cluster
 	@node scripts/build.ts
 	@$(run) $(sandbox) node bench/main.ts
+
+soak: ## Run two replicas and a rollout every ten seconds for half an hour (MINUTES=10)
+	@scripts/prepare cluster
+	@node scripts/build.ts
+	@$(run) $(sandbox) node bench/soak.ts
 
 test: ## Lint, check the generated files, and run all tests
 	@scripts/prepare test
@@ -50,7 +56,7 @@ format: ## Rewrite all files in the project's format
 	@scripts/prepare npm
 	@$(run) prettier --write --log-level warn .
 
-generate: ## Write the CRD and the reference from the schemas
+generate: ## Write the CRD, the reference and the dashboard from their sources
 	@scripts/prepare npm
 	@$(run) node scripts/generate.ts
 
@@ -65,6 +71,16 @@ verify: ## Fail when a generated file is not current
 build: ## Bundle the operator into dist/operator.mjs
 	@scripts/prepare npm
 	@$(run) node scripts/build.ts
+
+image: ## Make the image in dist/image, without a container engine (PLATFORM=linux/amd64 for one)
+	@scripts/prepare npm
+	@$(run) node scripts/image.ts $(if $(PLATFORM),--platform $(PLATFORM))
+
+push: ## Push dist/image with crane (REGISTRY=host/path)
+	@$(run) scripts/publish image "$(REGISTRY)"
+
+package: ## Pack the Helm chart into dist/ with helm (REGISTRY=host/path pushes it)
+	@$(run) scripts/publish chart "$(REGISTRY)"
 
 tools: ## Build the pinned binaries that clusters are made of, into the cache
 	@scripts/prepare tools

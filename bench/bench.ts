@@ -11,7 +11,7 @@ import { startCluster } from '../test/cluster/cluster.ts';
 import type { Cluster } from '../test/cluster/cluster.ts';
 import { nodeName } from '../test/cluster/controlPlane.ts';
 import { startOperator } from '../test/cluster/operator.ts';
-import type { OperatorHandle } from '../test/cluster/operator.ts';
+import type { OperatorHandle, OperatorOptions } from '../test/cluster/operator.ts';
 import { freePorts } from '../test/cluster/ports.ts';
 import { waitFor } from '../test/cluster/process.ts';
 import { acceptRoutes } from '../test/cluster/scenarios/acceptRoutes.ts';
@@ -33,6 +33,8 @@ export interface Write {
   /** ms of this machine's clock, with fractions. */
   readonly receivedMs: number;
   readonly doneMs: number;
+  /** What was sent, and what became of it. */
+  readonly request: unknown;
   readonly object: unknown;
 }
 
@@ -40,7 +42,8 @@ export interface Bench {
   readonly cluster: Cluster;
   readonly exporter: Exporter;
   readonly recorder: Recorder;
-  startOperator(): Promise<OperatorHandle>;
+  readonly prometheus: Component;
+  startOperator(options?: Pick<OperatorOptions, 'env'>): Promise<OperatorHandle>;
   /** From now on: each call gives every write since the last one. */
   writesFromNow(): () => readonly Write[];
   stop(): Promise<void>;
@@ -71,8 +74,9 @@ export async function startBench(scrapeSeconds: number): Promise<Bench> {
     cluster,
     exporter,
     recorder,
-    startOperator: async () => {
-      const operator = await startOperator(cluster, { configYaml });
+    prometheus,
+    startOperator: async (options = {}) => {
+      const operator = await startOperator(cluster, { ...options, configYaml });
       ends.push(() => operator.stop());
       return operator;
     },
@@ -98,6 +102,7 @@ function writeOf(entry: AuditedWrite): Write {
     code: entry.responseStatus.code,
     receivedMs: microsecondsOf(entry.requestReceivedTimestamp),
     doneMs: microsecondsOf(entry.stageTimestamp),
+    request: entry.requestObject,
     object: entry.responseObject,
   };
 }

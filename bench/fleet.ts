@@ -118,8 +118,8 @@ export async function rollOut(
 }
 
 /** Tells the exporter of every pod that is there. */
-async function exportPods(
-  { cluster: { client }, exporter }: Bench,
+export async function exportPods(
+  { cluster: { client }, exporter }: Pick<Bench, 'cluster' | 'exporter'>,
   namespaces: ReadonlySet<string>,
 ): Promise<void> {
   interface Pod {

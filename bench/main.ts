@@ -1,13 +1,14 @@
 // The bench: measures what docs/benchmarks.md says, prints it, and exits 1 when a limit is missed.
 //
 //   make bench           everything, in about an hour; writes docs/benchmarks.md
-//   make bench PART=a    one part (a with b, e, c with d), without writing
+//   make bench PART=a    one part (a with b, e, c with d, f), without writing
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { say, startBench } from './bench.ts';
 import { measureRollbacks } from './rollbacks.ts';
 import { lineOf, pageOf } from './table.ts';
 import type { Row } from './table.ts';
+import { measureTakeovers } from './takeover.ts';
 import { measureBurst, measureFleet } from './thousand.ts';
 
 const page = join(import.meta.dirname, '..', 'docs', 'benchmarks.md');
@@ -48,10 +49,14 @@ async function fleet(count: number): Promise<readonly Row[]> {
 const rows: Row[] = [];
 const add = (more: readonly Row[]): void => {
   rows.push(...more);
-  for (const row of more) say(lineOf(row));
+  for (const row of more) {
+    say(lineOf(row));
+    for (const line of row.counted ?? []) say(`  ${line}`);
+  }
 };
 if (wanted === '' || wanted === 'a') add(await rollbacks('a'));
 if (wanted === '' || wanted === 'e') add(await rollbacks('e'));
+if (wanted === '' || wanted === 'f') add(await measureTakeovers());
 const sizes = process.env['SIZES'] ?? '100,300,1000,3000';
 if (wanted === '' || wanted === 'c') {
   for (const count of sizes.split(',').map(Number)) add(await fleet(count));

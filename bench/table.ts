@@ -3,13 +3,15 @@ import { cpus, totalmem } from 'node:os';
 
 /** One measured thing. */
 export interface Row {
-  /** The part of the bench: a to e. */
+  /** The part of the bench: a to f. */
   readonly part: string;
   readonly what: string;
   readonly unit: string;
   readonly samples: readonly number[];
   /** The limit in words, and whether it holds; missing where there is none. */
   readonly limit?: { readonly text: string; readonly holds: boolean };
+  /** What the worst sample counts, one by one. */
+  readonly counted?: readonly string[];
 }
 
 /** The value below which the share of samples lies; NaN without any. */
@@ -41,6 +43,13 @@ export function lineOf({ part, what, unit, samples, limit }: Row): string {
   return `| ${cells.join(' | ')} |`;
 }
 
+/** What a sample counts, as a list under a line of its own; '' where nothing is told. */
+export function listOf({ part, what, counted = [] }: Row): string {
+  if (counted.length === 0) return '';
+  const lines = counted.map((line, i) => `${i + 1}. ${line}`);
+  return `\nPart ${part}, ${what}, the longest that was measured:\n\n${lines.join('\n')}\n`;
+}
+
 /** The whole page. */
 export function pageOf(rows: readonly Row[], measuredAt: Date): string {
   const machine =
@@ -55,5 +64,5 @@ nothing else to do. Ratios compare with a bare PATCH of the same kind of object 
 | Part | What | Unit | n | Median | P95 | Worst | Limit |
 | ---- | ---- | ---- | - | ------ | --- | ----- | ----- |
 ${rows.map(lineOf).join('\n')}
-`;
+${rows.map(listOf).join('')}`;
 }

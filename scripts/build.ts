@@ -1,50 +1,17 @@
-// Bundles the operator into one file with a source map, which is what ships and what the cluster
-// tests run. It checks no types: tsc does, in lint.
-import { rmSync, statSync } from 'node:fs';
+// Writes the operator's bundle into dist/, for the cluster tests and for whoever runs it without an
+// image. The image has a bundle of its own, made by the same function.
+import { globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { build } from 'esbuild';
-import type { Plugin } from 'esbuild';
+import { bundleOperator } from './bundle.ts';
 
 const root = join(import.meta.dirname, '..');
-const outfile = join(root, 'dist/operator.mjs');
+const folder = join(root, 'dist');
 
-// The generated API classes of client-node, a thousand modules, only declare things, but its
-// package does not say so; without this all of them would be loaded at every start (20 MiB).
-const dropUnusedClientModules: Plugin = {
-  name: 'dropUnusedClientModules',
-  setup(bundler) {
-    bundler.onResolve({ filter: /^\.{1,2}\/.*\.js$/ }, ({ importer, path, resolveDir }) =>
-      importer.includes('/@kubernetes/client-node/dist/')
-        ? { path: join(resolveDir, path), sideEffects: false }
-        : undefined,
-    );
-  },
-};
-
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-await build({
-  absWorkingDir: root,
-  entryPoints: ['src/cli/operator.ts'],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node24',
-  sourcemap: true,
-  // Node keeps the text in memory: without blanks and other languages' signs it is a third. Names
-  // stay, for stack traces.
-  minifyWhitespace: true,
-  minifySyntax: true,
-  charset: 'ascii',
-  legalComments: 'linked',
-  plugins: [dropUnusedClientModules],
-  // Bundled CommonJS packages call require() for Node's own modules, which ESM does not have.
-  banner: {
-    js: [
-      "import { createRequire } from 'node:module';",
-      'const require = createRequire(import.meta.url);',
-    ].join('\n'),
-  },
-});
-const mebibytes = (statSync(outfile).size / 2 ** 20).toFixed(1);
-console.log(`build: ${relative(root, outfile)}, ${mebibytes} MiB`);
+mkdirSync(folder, { recursive: true });
+for (const old of globSync('operator.mjs*', { cwd: folder })) rmSync(join(folder, old));
+for (const [name, content] of (await bundleOperator()).files) {
+  writeFileSync(join(folder, name), content);
+  if (!name.endsWith('.mjs')) continue;
+  const mebibytes = (content.length / 2 ** 20).toFixed(1);
+  console.log(`build: ${relative(root, join(folder, name))}, ${mebibytes} MiB`);
+}

@@ -1,6 +1,6 @@
-// The demo: a cluster of its own, the operator, a good v1, a bad v2 under load, and the rollback as
-// it happens. It asserts that the rollback came, for what is bad about v2; the tests assert the
-// rest.
+// The demo: a cluster of its own, the operator from its chart, a good v1, a bad v2 under load, and
+// the rollback by the chart's Pods as it happens. It asserts that the rollback came, for what is
+// bad about v2; the tests assert the rest.
 //
 //   make demo           ends and leaves nothing running
 //   make demo V2=crash  shows another bad version: errors, latency, memory, pqc, crash or image
@@ -12,10 +12,16 @@ import { stringify } from 'yaml';
 import type { Incident } from '../src/api/schema.ts';
 import { startCluster } from '../test/cluster/cluster.ts';
 import { reachClusterFromHost } from '../test/cluster/hostAccess.ts';
+import {
+  fastPrometheus,
+  helmOf,
+  installChart,
+  operatorImage,
+  systemNamespace,
+} from '../test/cluster/install/installation.ts';
 import type { Load } from '../test/cluster/load/generator.ts';
 import { UNKNOWN_VERSION } from '../test/cluster/load/report.ts';
 import type { LoadReport } from '../test/cluster/load/report.ts';
-import type { OperatorHandle } from '../test/cluster/operator.ts';
 import { app, Stage } from '../test/cluster/scenarios/stage.ts';
 import { badVersion, expectItsAlert } from './demo/badVersions.ts';
 import type { DemoRecord, Moment } from './demo/record.ts';
@@ -71,6 +77,17 @@ async function watchRollback(stage: Stage, load: Load): Promise<DemoRecord> {
   }
 }
 
+/** As the README says, with an image and a Prometheus that are here. */
+async function install({ cluster }: Stage): Promise<void> {
+  const helm = helmOf(cluster, 'helm');
+  console.log(`\n$ helm install x0tta helm/x0tta -n ${systemNamespace} --create-namespace \\`);
+  console.log('    --set prometheus.url=http://prometheus.monitoring:9090');
+  await installChart(cluster, helm, ...fastPrometheus);
+  const get = ['get', 'pods', '-n', systemNamespace, '-o', 'wide'];
+  console.log(`\n$ kubectl ${get.join(' ')}`);
+  console.log((await cluster.kubectl(get)).trimEnd());
+}
+
 async function show(stage: Stage, incident: Incident): Promise<void> {
   const get = ['get', 'x0tta', app, '-n', stage.namespace];
   console.log('\n$ kubectl get x0tta -o wide');
@@ -121,10 +138,12 @@ async function run(): Promise<void> {
     const cluster = await startCluster({ profile: 'gateway', log: (line) => console.log(line) });
     return Stage.open(cluster, 'demo');
   });
-  let operator: OperatorHandle | undefined;
   let load: Load | undefined;
   try {
-    operator = await watch.time('the operator, under its own RBAC', () => stage.startOperator());
+    await watch.time("the operator's image, pushed to a registry of the cluster", () =>
+      operatorImage(stage.cluster),
+    );
+    await watch.time('the operator: two Pods under the restricted level', () => install(stage));
     await watch.time('v1: the first revision is stable at once', async () => {
       await stage.applyAll(stage.template('v1'), spec);
       await stage.phase('Stable');
@@ -148,7 +167,6 @@ async function run(): Promise<void> {
     if (process.env['KEEP'] !== undefined && process.env['KEEP'] !== '') await keep(stage);
   } finally {
     await load?.stop();
-    await operator?.stop();
     await stage.cluster.stop();
   }
 }

@@ -1,6 +1,6 @@
 // Writes deploy/, for who installs with kustomize, from the chart: Helm renders it, and what only
-// Helm needs is left out. With --check it writes nothing, names the files that are stale, and exits 1
-// when any is.
+// Helm needs is left out. With --check it writes nothing, names the files that are stale, and exits
+// 1 when any is.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -30,13 +30,12 @@ export function deployFiles(): ReadonlyMap<string, string> {
   for (const { template, documents } of resources) {
     files.set(`base/${template}.yaml`, header + documents.map(String).join('---\n'));
   }
-  files.set('base/config.yaml', header + configurationOf(base));
+  files.set('base/config.yaml', configurationOf(base));
   files.set(
     'base/kustomization.yaml',
     kustomization({
-      namespace,
       resources: resources.map(({ template }) => `${template}.yaml`),
-      ...generator({}),
+      ...generator({ options: { labels: configMapLabels(base) } }),
     }),
   );
   files.set('overlays/default/namespace.yaml', header + stringify(systemNamespace()));
@@ -46,20 +45,28 @@ export function deployFiles(): ReadonlyMap<string, string> {
     (document) => document.getIn(['metadata', 'namespace']) === exampleNamespace,
   );
   files.set('overlays/namespaced/roles.yaml', header + rbac.map(String).join('---\n'));
-  files.set('overlays/namespaced/config.yaml', header + configurationOf(single));
+  files.set('overlays/namespaced/config.yaml', configurationOf(single));
   files.set(
     'overlays/namespaced/kustomization.yaml',
     kustomization({
       resources: ['../default', 'roles.yaml'],
       patches: clusterRolesOf(base).map(deletionOf),
-      ...generator({ namespace, behavior: 'replace' }),
+      ...generator({ behavior: 'replace' }),
     }),
   );
   return files;
 }
 
 function generator(more: object): object {
-  return { configMapGenerator: [{ name: 'x0tta', ...more, files: ['config.yaml'] }] };
+  return {
+    configMapGenerator: [{ name: 'x0tta-config', namespace, ...more, files: ['config.yaml'] }],
+  };
+}
+
+function configMapLabels(rendered: readonly Rendered[]): unknown {
+  const [configMap] = documentsOf(rendered, 'configmap');
+  const { metadata } = configMap?.toJS() as { readonly metadata: { readonly labels: unknown } };
+  return metadata.labels;
 }
 
 function kustomization(content: object): string {
@@ -117,7 +124,7 @@ function render(args: readonly string[]): readonly Rendered[] {
     .map((template) => ({ template, documents: byTemplate.get(template) ?? [] }));
 }
 
-/** Takes out what says that Helm owns the object, and the checksum, for which a name's hash stands. */
+/** Takes out what says that Helm owns the object, and the checksum: a name's hash stands for it. */
 function withoutHelm(document: Document.Parsed): void {
   const pod = ['spec', 'template', 'metadata'];
   for (const metadata of [['metadata'], pod]) {

@@ -1,24 +1,19 @@
 // The operator: reads its flags and its configuration, puts the rooms together, and runs until it
 // is told to stop.
 //
-//   node dist/operator.mjs --config FILE [--kubeconfig FILE] [--listen HOST:PORT] [--log-level L]
-//                          [--namespace NAME] [--no-leader-elect]
-import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+//   node dist/operator.mjs --config FILE    and --help for the other flags
+import { takeSignals } from './earlyEnd.ts';
 import { hostname } from 'node:os';
-import { parseArgs } from 'node:util';
-import { FIELD_MANAGER } from '../api/names.ts';
-import { phaseSchema } from '../api/status.ts';
-import { createClusterWatch, servedRouteKinds } from '../kube/cluster.ts';
+import { createClusterWatch } from '../kube/cluster.ts';
 import type { ClusterWatch } from '../kube/cluster.ts';
 import { loadConnection } from '../kube/config.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { createElection, defaultLeaseTimes, onlyWhileLeading } from '../kube/lease.ts';
-import type { Election } from '../kube/lease.ts';
 import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
 import type { KubeClient } from '../kube/transport.ts';
+import { watchStatusWrites } from '../kube/statusWrites.ts';
+import { createWriteGate } from '../kube/writeGate.ts';
 import { createWrites } from '../kube/writes.ts';
 import { declareQueries } from '../reconcile/observe.ts';
 import { createReconciler } from '../reconcile/reconciler.ts';
@@ -26,65 +21,45 @@ import type { Reconciler } from '../reconcile/reconciler.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Cancel } from '../runtime/clock.ts';
 import { fullCollection, giveMemoryBack } from '../runtime/freedMemory.ts';
-import type { Log, LogLevel } from '../runtime/log.ts';
+import type { Log } from '../runtime/log.ts';
 import { installShutdown } from '../runtime/shutdown.ts';
+import type { Shutdown } from '../runtime/shutdown.ts';
 import { createWorkQueue } from '../runtime/workQueue.ts';
 import type { WorkQueue } from '../runtime/workQueue.ts';
-import { parseConfiguration } from '../sources/configuration.ts';
 import type { Configuration } from '../sources/configuration.ts';
 import { createPoller } from '../sources/poller.ts';
 import type { Poller } from '../sources/poller.ts';
 import { createPrometheus } from '../sources/prometheus.ts';
-import { startHealthServer } from '../telemetry/health.ts';
+import { startListener } from '../telemetry/listener.ts';
+import type { Listener } from '../telemetry/listener.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import type { CanaryMetrics, Metrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { metricsPaths, probePaths } from '../telemetry/probes.ts';
 import { createGatewayApi } from '../traffic/gatewayApi.ts';
+import { connect } from './connect.ts';
+import { helpText, readCommandLine } from './flags.ts';
+import type { Flags } from './flags.ts';
+import { countPhases, countStalled, readCanaries } from './fleet.ts';
+import { createLeadership, takeLead } from './leadership.ts';
+import { readConfiguration } from './readConfiguration.ts';
+import type { ReadConfiguration } from './readConfiguration.ts';
+import { stopSteps } from './stopSteps.ts';
+import { version } from './version.ts';
 
 const clock = systemClock;
 const random = Math.random;
 const shutdownMs = 10_000;
+/** A leader lists within so many renew deadlines, or gives the lease back. */
+const listDeadlines = 3;
+/** Of each address: the kubelet and some Prometheus, and no crowd. */
+const maxConnections = 64;
 const queueLimits = {
   concurrency: 8,
   urgentConcurrency: 32,
   backoff: { baseMs: 200, maxMs: 60_000 },
   rate: { perSecond: 300, burst: 1_000 },
 } as const;
-
-interface Flags {
-  readonly config: string;
-  readonly kubeconfig: string | undefined;
-  readonly host: string;
-  readonly port: number;
-  readonly level: LogLevel;
-  /** Where the Lease is. */
-  readonly namespace: string;
-  readonly leaderElect: boolean;
-}
-
-function readFlags(): Flags {
-  const { values } = parseArgs({
-    options: {
-      config: { type: 'string' },
-      kubeconfig: { type: 'string' },
-      listen: { type: 'string', default: '0.0.0.0:8080' },
-      'log-level': { type: 'string', default: 'info' },
-      namespace: { type: 'string', default: 'x0tta-system' },
-      'leader-elect': { type: 'boolean', default: true },
-    },
-    allowNegative: true,
-  });
-  const [, host, port] = /^(.+):(\d{1,5})$/.exec(values.listen) ?? [];
-  if (host === undefined || Number(port) > 65_535) {
-    throw new Error(`--listen ${values.listen} is not HOST:PORT`);
-  }
-  const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
-  const level = levels.find((name) => name === values['log-level']);
-  if (level === undefined) throw new Error(`--log-level is one of ${levels.join(', ')}`);
-  const { config, kubeconfig, namespace, 'leader-elect': leaderElect } = values;
-  if (config === undefined) throw new Error('--config FILE is needed');
-  return { config, kubeconfig, host, port: Number(port), level, namespace, leaderElect };
-}
 
 function createSources(configuration: Configuration, log: Log, metrics: Metrics) {
   const servers = new Map(
@@ -113,115 +88,120 @@ function createHandler(reconciler: Reconciler, queue: WorkQueue, metrics: Metric
   };
 }
 
-function countPhases({ stores }: ClusterWatch): Record<string, number> {
-  const phases = Object.fromEntries(phaseSchema.options.map((phase) => [phase, 0]));
-  for (const { status } of stores.deployments.list()) {
-    const phase = status?.phase;
-    if (phase !== undefined) phases[phase] = (phases[phase] ?? 0) + 1;
-  }
-  return phases;
-}
-
-function readCanaries({ cache }: ClusterWatch, poller: Poller): CanaryMetrics[] {
-  return poller.judged().flatMap(({ key, judgements }) => {
-    const object = cache.deployment(key);
-    if (object === undefined) return [];
-    const { namespace, name } = object.metadata;
-    const signals = judgements.map(({ signal, level, latest }) => {
-      return { name: signal.name, level, value: latest?.value ?? null };
-    });
-    return [{ namespace, name, weight: object.status?.canary?.weight ?? 0, signals }];
-  });
-}
-
-/** The lease of the operators in this namespace; without an election the only one leads. */
-function createLeadership(flags: Flags, client: KubeClient, log: Log): Election {
-  if (!flags.leaderElect) {
-    return {
-      isLeader: () => true,
-      start: async () => true,
-      whenLeading: async () => undefined,
-      stop: async () => undefined,
-    };
-  }
-  return createElection({
-    client,
-    clock,
-    log,
-    namespace: flags.namespace,
-    name: FIELD_MANAGER,
-    identity: `${hostname()}_${randomUUID()}`,
-    times: defaultLeaseTimes,
-    onLost: () => {
-      log('error', 'the lease is lost; exiting, so that nothing of this process is written');
-      process.exit(1);
-    },
-  });
-}
-
-async function run(flags: Flags): Promise<void> {
-  const log = createLog({ level: flags.level });
-  const metrics = createMetrics();
-  const configuration = parseConfiguration(readFileSync(flags.config, 'utf8'), flags.config);
+/** All parts, put together. Of these only the way to the API server is under way already. */
+function createOperator(flags: Flags, { configuration, hash }: ReadConfiguration, log: Log) {
+  const metrics = createMetrics({ version, node: process.versions.node, hash }, clock);
   const connection = loadConnection({ kubeconfigPath: flags.kubeconfig });
+  const { serverUrl } = connection;
   const transport = createTransport({
     connection,
     clock,
     userAgent: 'x0tta',
     onAnswer: (...request) => metrics.observeRequest(...request),
   });
-  const election = createLeadership(flags, transport, log);
-  const client = onlyWhileLeading(transport, () => election.isLeader());
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const onLost = (): void => {
+    log('error', 'the lease is lost; exiting, so that nothing of this process is written');
+    process.exit(1);
+  };
+  const election = createLeadership(flags, { client: transport, clock, log, onLost });
+  const gate = createWriteGate(transport, () => election.isLeader());
+  // What was done may be told after the lease was given back.
+  const telling = createWriteGate(transport, () => signal.aborted || election.isLeader());
+  const recorder = createEventRecorder({
+    client: telling.client,
+    clock,
+    log,
+    onDropped: () => metrics.countDroppedEvent(),
+    reportingInstance: hostname(),
+  });
   const poller = createSources(configuration, log, metrics);
   const queue = createWorkQueue({ clock, random, log, ...queueLimits });
   const onChange = (key: string, urgent: boolean): void =>
     queue.add(key, { priority: urgent ? 'urgent' : 'normal' });
-  const routeKinds = await servedRouteKinds(client);
-  if (routeKinds.length < 2) {
-    log('warn', 'not every kind of route is served, and what is not is not watched', {
-      served: routeKinds,
-    });
-  }
   const strings = new SharedStrings();
   const { namespaces } = configuration;
-  const caches = { client, clock, random, log, onChange, strings, routeKinds, namespaces };
-  const watch = createClusterWatch(caches);
+  const { client } = gate;
+  const watch = createClusterWatch({ client, clock, random, log, onChange, strings, namespaces });
   poller.onInteresting((key, { urgent }) => onChange(key, urgent));
-  const recorder = createEventRecorder({ client, clock, log, reportingInstance: hostname() });
-  const reconciler = createRooms({ client, watch, poller, recorder, metrics, log });
-  metrics.watchQueue(() => queue.stats());
-  metrics.watchPhases(() => countPhases(watch));
-  metrics.watchCanaries(() => readCanaries(watch, poller));
-  const ready = (): readonly string[] => watch.unsynced();
-  const { host, port } = flags;
-  const health = await startHealthServer({ host, port, ready, metrics, log });
-  const stopGiving = giveBack(strings);
-  installShutdown({
-    process,
+  const rooms = { client, watch, poller, recorder, metrics, log };
+  const work = createHandler(createRooms(rooms), queue, metrics);
+  const watchRoutes: ClusterWatch['watchRoutes'] = (kinds) => watch.watchRoutes(kinds);
+  const connecting = connect({ client, clock, random, log, serverUrl, signal, watchRoutes });
+  watchAll({ ...rooms, queue, election, connecting });
+  return { ...rooms, transport, stopping, election, gate, queue, strings, work, connecting };
+}
+
+type Operator = ReturnType<typeof createOperator>;
+
+/** The objects are told of by the leader alone, so that sums over operators count them once. */
+function watchAll(parts: Pick<Operator, 'queue' | 'election' | 'connecting' | keyof Rooms>): void {
+  const { metrics, queue, election, connecting, watch, poller } = parts;
+  const whileLeading = <T>(read: () => T, none: T) => (election.isLeader() ? read() : none);
+  metrics.watch({
+    queue: () => queue.stats(),
+    isLeader: () => election.isLeader(),
+    crdMissingCount: () => connecting.crdMissingCount(),
+    synced: () => watch.current(),
+    phases: () => whileLeading(() => countPhases(watch), {}),
+    stalled: () => whileLeading(() => countStalled(watch), {}),
+    canaries: () => whileLeading(() => readCanaries(watch, poller), []),
+  });
+}
+
+async function run(flags: Flags): Promise<void> {
+  const log = createLog({ level: flags.logLevel });
+  const read = readConfiguration(flags.config);
+  const facts = { version, node: process.version, flags: flags.shown, configuration: read.hash };
+  log('info', 'starting', facts);
+  const operator = createOperator(flags, read, log);
+  const listeners = await listen(flags, operator);
+  const [metrics, probes] = listeners.map(({ port }) => port);
+  log('info', 'listening', { metrics, probes });
+  const shutdown = installShutdown({
+    process: { onSignal: takeSignals, exit: (code) => process.exit(code) },
     clock,
     log,
     boundMs: shutdownMs,
-    steps: [
-      { name: 'queue', stop: () => queue.shutdown() },
-      { name: 'events', stop: () => recorder.stop() },
-      { name: 'lease', stop: () => election.stop() },
-      { name: 'poller', stop: () => poller.stop() },
-      { name: 'watches', stop: () => watch.stop() },
-      { name: 'health', stop: () => health.close() },
-      { name: 'transport', stop: () => transport.close() },
-      { name: 'memory', stop: async () => stopGiving() },
-    ],
+    steps: stopSteps({ ...operator, listeners, stopGiving: giveBack(operator.strings) }),
   });
-  // The caches of one that waits for the lease are warm; what it leads with is listed anew.
-  const ledAtOnce = await election.start();
-  watch.start();
-  await watch.whenSynced();
-  log('info', 'ready', { listen: `${host}:${health.port}`, server: connection.serverUrl });
-  await election.whenLeading();
-  if (!ledAtOnce) await watch.relist();
+  try {
+    await lead(operator, flags, shutdown);
+  } catch (error) {
+    // What is waited for ends with an error when the operator does.
+    if (!operator.stopping.signal.aborted) throw error;
+  }
+}
+
+async function lead(operator: Operator, flags: Flags, shutdown: Shutdown): Promise<void> {
+  const { connecting, election, watch, poller, queue, stopping, log } = operator;
+  if (!(await connecting.done)) return;
+  const { leaderElect, leaseTimes } = flags;
+  const boundMs = leaderElect ? listDeadlines * leaseTimes.renewDeadlineMs : null;
+  const leads = await takeLead({ election, watch, clock, log, boundMs });
+  if (stopping.signal.aborted) return;
+  if (!leads) {
+    const waitingFor = watch.unsynced();
+    log('error', 'what is watched could not be listed; the lease goes back', { waitingFor });
+    shutdown('there is nothing to lead by', 1);
+    return;
+  }
   declareQueries(watch.stores.deployments.list(), poller);
   poller.start();
-  queue.run(createHandler(reconciler, queue, metrics));
+  queue.run(operator.work);
+}
+
+/** The listener of the metrics and that of the probes. */
+function listen(flags: Flags, operator: Operator): Promise<readonly Listener[]> {
+  const { metrics, connecting, watch, log } = operator;
+  const unready = (): readonly string[] => [...connecting.problems(), ...watch.unsynced()];
+  const scraped = metricsPaths(() => metrics.exposition(), clock);
+  const { listen: address, probeListen } = flags;
+  return Promise.all([
+    startListener({ address, paths: scraped, maxConnections, log }),
+    startListener({ address: probeListen, paths: probePaths(unready), maxConnections, log }),
+  ]);
 }
 
 function giveBack(strings: SharedStrings): Cancel {
@@ -246,7 +226,11 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
   const { stores, cache } = watch;
   return createReconciler({
     cache,
-    writes: createWrites({ client, ...stores }),
+    writes: watchStatusWrites({
+      writes: createWrites({ client, ...stores }),
+      log,
+      onFailure: (reason) => metrics.countStatusFailure(reason),
+    }),
     traffic: createGatewayApi({ client, stores: stores.routes, clock }),
     evidence: poller,
     clock,
@@ -260,9 +244,21 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
   });
 }
 
-try {
-  await run(readFlags());
-} catch (error) {
-  process.stderr.write(`x0tta: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+const command = readCommandLine(process.argv.slice(2));
+switch (command.kind) {
+  case 'help':
+    process.stdout.write(helpText(version));
+    break;
+  case 'version':
+    process.stdout.write(`x0tta ${version}\n`);
+    break;
+  case 'refused':
+    process.stderr.write(`x0tta: ${command.message}\n`);
+    process.exitCode = 2;
+    break;
+  case 'run':
+    await run(command.flags).catch((error: unknown) => {
+      process.stderr.write(`x0tta: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exit(1);
+    });
 }

@@ -7,6 +7,7 @@ import * as bringBack from './bringBack.ts';
 import type { Check, Decision, Finding } from './decision.ts';
 import { stepWasEdited } from './editedSteps.ts';
 import type { EvidencePod, EvidenceTarget } from './evidence.ts';
+import { handBack } from './handBack.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { Observation, RevisionView } from './model.ts';
@@ -85,16 +86,20 @@ export function decide(obs: Observation): Decision {
   // A pass that has nothing to write but the status keeps house, too.
   const writes = finding.commands.some(({ kind }) => kind !== 'readBack');
   const house = writes || obs.finalizing ? nothing : keepHouse(s);
+  const commands = [...finding.commands, ...house.commands];
+  // What tidies up comes last.
+  const last = commands.length > 0 || obs.finalizing ? nothing : handBack(s);
   const down = s.signals.flatMap(({ signal, breach }) =>
     signal.kind === 'availability' && breach.state === 'suspect' ? [breach.holdUntilMs] : [],
   );
-  const times = [...down, finding.lookAgainAtMs, house.lookAgainAtMs].flatMap((time) => time ?? []);
+  const looks = [finding, house, last].flatMap(({ lookAgainAtMs }) => lookAgainAtMs ?? []);
+  const times = [...down, ...looks];
   return {
     ...finding,
     situation: s,
     check,
     recorded: recordedIncidents(s),
-    commands: [...finding.commands, ...house.commands],
+    commands: [...commands, ...last.commands],
     watch: watchOf(s),
     ...(answered === null ? {} : { answered }),
     ...(times.length === 0 ? {} : { lookAgainAtMs: Math.min(...times) }),

@@ -165,6 +165,8 @@ export interface RouteView {
   readonly lags: boolean;
   /** The newest manager other than this operator that wrote the spec. */
   readonly otherManager: string | null;
+  /** This operator has an entry in managedFields: who applies without force meets a conflict. */
+  readonly fieldsOwned: boolean;
 }
 
 export interface Observation {
@@ -204,6 +206,8 @@ export interface Observation {
   readonly evidence: RevisionEvidence | null;
   /** Weights that another writer lowers again and again are put back no sooner than this. */
   readonly raiseNotBeforeMs: TimeMs;
+  /** A hand-back that did not succeed is tried again no sooner than this. */
+  readonly handBackNotBeforeMs: TimeMs;
   /** Incidents of a status that was made and could not be written yet. */
   readonly unwritten: readonly Incident[];
   /** The API server's words on the ReplicaSet of the desired revision, from an earlier pass. */
@@ -232,6 +236,8 @@ export type Command =
       readonly incident: Incident | null;
     }
   | { readonly kind: 'releaseRoutes' }
+  /** Takes the operator's own entry out of the routes' managedFields. Nothing depends on it. */
+  | { readonly kind: 'handBackRoutes' }
   /** Live GET of every route; the outcome says whether the canary stands at 0 on all. */
   | { readonly kind: 'readBack' }
   | {
@@ -287,4 +293,6 @@ export type Outcome =
   | { readonly kind: 'notYet'; readonly command: Command; readonly message: string }
   /** The API server refuses the ReplicaSet for good, or its name is taken. */
   | { readonly kind: 'refused'; readonly command: Command; readonly problem: Problem }
+  /** A hand-back failed, which holds nothing up: it is left for a later pass. */
+  | { readonly kind: 'putOff'; readonly command: Command; readonly message: string }
   | { readonly kind: 'failed'; readonly command: Command; readonly error: Error };

@@ -230,7 +230,7 @@ function foldRejected(s: Situation, decision: Decision): readonly RejectedRevisi
 
 /** What could not be written is not done, and its action stays open for the next pass. */
 function answeredBy({ answered }: Decision, outcomes: readonly Outcome[]): LastAction | undefined {
-  const succeeded = outcomes.every(({ kind }) => kind === 'done' || kind === 'notYet');
+  const succeeded = outcomes.every(({ kind }) => ['done', 'notYet', 'putOff'].includes(kind));
   return succeeded || answered?.result !== 'Done' ? answered : undefined;
 }
 

@@ -29,12 +29,14 @@ import { absenceHeld, limitHeld, podsFailed } from './verdicts.ts';
 export const objectIsDeleted: Check = (s) => {
   if (!s.obs.finalizing) return null;
   const orphans = s.obs.object.spec.deletionPolicy === 'Orphan' ? leaveBehind(s) : [];
+  // The release makes an entry of ours anew, and the routes may outlive the object.
+  const handBack: readonly Command[] = s.routed ? [{ kind: 'handBackRoutes' }] : [];
   return {
     phase: 'Progressing',
     reason: 'Deleting',
     message: 'The routes go to stable, then the object goes.',
     commands: s.obs.hasFinalizer
-      ? [{ kind: 'releaseRoutes' }, ...orphans, { kind: 'removeFinalizer' }]
+      ? [{ kind: 'releaseRoutes' }, ...orphans, ...handBack, { kind: 'removeFinalizer' }]
       : [],
   };
 };

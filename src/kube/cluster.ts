@@ -43,8 +43,6 @@ export interface ClusterOptions {
   readonly onChange: (key: string, urgent: boolean) => void;
   /** The texts of all caches. */
   readonly strings: SharedStrings;
-  /** The kinds of routes that the API server serves; the others are not watched. */
-  readonly routeKinds: readonly RouteKind[];
   /** Nothing outside of these is watched; null: all are. */
   readonly namespaces: readonly string[] | null;
 }
@@ -52,22 +50,24 @@ export interface ClusterOptions {
 export interface ClusterWatch {
   readonly stores: ClusterStores;
   readonly cache: ClusterCache;
+  /** Begins with everything but routes, and with the kinds of routes that were named before. */
   start(): void;
-  /** Names of the resources whose first list is not there yet, each with its namespace, if any. */
+  /** Watches these kinds of routes too, which the server must serve; again is no matter. */
+  watchRoutes(kinds: readonly RouteKind[]): void;
+  /** Names of the resources whose list is not there yet, each with its namespace, if any. */
   unsynced(): readonly string[];
-  /** Resolves when every cache holds its first list. */
+  /** Whether the list of each resource is there and its changes come, by its plural name. */
+  current(): Readonly<Record<string, boolean>>;
+  /** Resolves when every cache that there is by now holds its first list. */
   whenSynced(): Promise<void>;
-  /** Lists everything anew; resolves when all of it is there. */
+  /** Lists everything anew; resolves when all of it is there, and is not synced until then. */
   relist(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
-/**
- * Which kinds of routes the API server has; none where the Gateway API is not installed. Asked
- * once: what is installed later is seen by the next process.
- */
+/** Which kinds of routes the API server has; none where the Gateway API is not installed. */
 export async function servedRouteKinds(client: Pick<KubeClient, 'request'>): Promise<RouteKind[]> {
   const { group, version } = resources.httpRoutes;
   interface ResourceList {
@@ -86,43 +86,80 @@ export async function servedRouteKinds(client: Pick<KubeClient, 'request'>): Pro
 
 export function createClusterWatch(options: ClusterOptions): ClusterWatch {
   const stores = createStores(options.log, options.strings);
-  const cache = createCache(stores);
   subscribeAll(stores, options.onChange);
+  const watched: Watched[] = [];
+  let started = false;
+  const add = (added: readonly Watched[]): void => {
+    watched.push(...added);
+    if (started) for (const { reflector } of added) reflector.start();
+  };
   const scopes: readonly (string | undefined)[] = options.namespaces ?? [undefined];
-  const reflectors = new Map(scopes.flatMap((scope) => reflectorsOf(scope, stores, options)));
+  add(scopes.flatMap((scope) => watchedIn(scope, stores, options)));
   return {
     stores,
-    cache,
-    start: () => reflectors.forEach((reflector) => reflector.start()),
-    unsynced: () => [...reflectors].flatMap(([name, { synced }]) => (synced ? [] : [name])),
+    cache: createCache(stores),
+    start: () => {
+      started = true;
+      for (const { reflector } of watched) reflector.start();
+    },
+    watchRoutes: (kinds) => {
+      for (const kind of kinds) {
+        const resource = resources.routeResources[kind];
+        if (watched.some(({ plural }) => plural === resource.plural)) continue;
+        add(scopes.map((scope) => watchOf(resource, stores.routes[kind], scope, options)));
+      }
+    },
+    unsynced: () => watched.flatMap((one) => (isSynced(one) ? [] : [one.name])),
+    current: () => {
+      const current: Record<string, boolean> = {};
+      for (const { plural, reflector, isRelisting } of watched) {
+        current[plural] = (current[plural] ?? true) && reflector.current && !isRelisting;
+      }
+      return current;
+    },
     whenSynced: async () => {
-      await Promise.all([...reflectors.values()].map((reflector) => reflector.whenSynced()));
+      await Promise.all(watched.map(({ reflector }) => reflector.whenSynced()));
     },
     relist: async () => {
-      await Promise.all([...reflectors.values()].map((reflector) => reflector.relist()));
+      await Promise.all(watched.map(relist));
     },
     stop: async () => {
-      await Promise.all([...reflectors.values()].map((reflector) => reflector.stop()));
+      await Promise.all(watched.map(({ reflector }) => reflector.stop()));
     },
   };
 }
 
-/** By name, those of one namespace, or of all where `namespace` is left out. */
-function reflectorsOf(
+/** The watch of one resource, in one namespace or in all. */
+interface Watched {
+  /** The plural with the namespace, if any. */
+  readonly name: string;
+  readonly plural: string;
+  readonly reflector: Reflector;
+  /** A new list was asked for and is not there. */
+  isRelisting: boolean;
+}
+
+function isSynced({ reflector, isRelisting }: Watched): boolean {
+  return reflector.synced && !isRelisting;
+}
+
+async function relist(watched: Watched): Promise<void> {
+  watched.isRelisting = true;
+  await watched.reflector.relist();
+  watched.isRelisting = false;
+}
+
+/** Those of one namespace, or of all where `namespace` is left out, without routes. */
+function watchedIn(
   namespace: string | undefined,
   stores: ClusterStores,
   options: ClusterOptions,
-): (readonly [string, Reflector])[] {
+): readonly Watched[] {
   const watch = <T extends KubeObject, I extends string>(
     resource: GroupVersionResource,
     store: Store<T, I>,
     labelSelector?: string,
-  ): readonly [string, Reflector] => {
-    const { plural } = resource;
-    const name = namespace === undefined ? plural : `${plural} in ${namespace}`;
-    const what = { resource, namespace, store, labelSelector };
-    return [name, createReflector<T>({ ...options, ...what, streamsLists: true })];
-  };
+  ): Watched => watchOf(resource, store, namespace, options, labelSelector);
   const own = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
   return [
     watch(resources.x0ttaDeployments, stores.deployments),
@@ -130,8 +167,24 @@ function reflectorsOf(
     watch(resources.pods, stores.pods, OBJECT_LABEL),
     watch(resources.services, stores.services, own),
     watch(resources.endpointSlices, stores.slices, own),
-    ...options.routeKinds.map((kind) => watch(resources.routeResources[kind], stores.routes[kind])),
   ];
+}
+
+function watchOf<T extends KubeObject, I extends string>(
+  resource: GroupVersionResource,
+  store: Store<T, I>,
+  namespace: string | undefined,
+  options: ClusterOptions,
+  labelSelector?: string,
+): Watched {
+  const { plural } = resource;
+  const what = { resource, namespace, store, labelSelector, streamsLists: true };
+  return {
+    name: namespace === undefined ? plural : `${plural} in ${namespace}`,
+    plural,
+    reflector: createReflector<T>({ ...options, ...what }),
+    isRelisting: false,
+  };
 }
 
 function createStores(log: Log, strings: SharedStrings): ClusterStores {

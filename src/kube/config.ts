@@ -74,7 +74,12 @@ function readConfig(options: ConnectionOptions): KubeConfig {
     config.loadFromDefault();
   } else {
     if (!existsSync(path)) throw new Error(`kubeconfig ${path} does not exist`);
-    config.loadFromFile(path);
+    try {
+      config.loadFromFile(path);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`kubeconfig ${path} can't be read: ${why}`, { cause });
+    }
   }
   return config;
 }

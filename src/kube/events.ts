@@ -16,6 +16,8 @@ export interface EventRecorderOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Log;
+  /** Hears of each Event that is not written, for whatever reason. */
+  readonly onDropped: () => void;
   /** The pod's name, up to 128 bytes. */
   readonly reportingInstance: string;
 }
@@ -56,6 +58,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   return {
     tell(object, event) {
       if (stopped || waiting.length >= MAX_WAITING) {
+        options.onDropped();
         options.log('warn', 'an Event is dropped', { reason: event.reason, note: event.note });
         return;
       }
@@ -103,6 +106,7 @@ async function create(
       timeoutMs: TIMEOUT_MS,
     });
   } catch (error) {
+    options.onDropped();
     const message = error instanceof Error ? error.message : String(error);
     options.log('warn', 'an Event could not be written', { reason: event.reason, error: message });
   }

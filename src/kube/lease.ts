@@ -63,16 +63,6 @@ export function createElection(options: ElectionOptions): Election {
   return new LeaseElection(options);
 }
 
-/** The same client, whose writes are refused in the moment of sending unless `isLeader` holds. */
-export function onlyWhileLeading(client: KubeClient, isLeader: () => boolean): KubeClient {
-  const mayBeSent = (): boolean => isLeader();
-  return {
-    request: <T>(request: KubeRequest) =>
-      client.request<T>(request.method === 'GET' ? request : { ...request, mayBeSent }),
-    watch: (...watch) => client.watch(...watch),
-  };
-}
-
 class LeaseElection implements Election {
   readonly #options: ElectionOptions;
   readonly #path: string;
@@ -84,6 +74,8 @@ class LeaseElection implements Election {
   /** When the last renewal that succeeded was begun; null while we do not lead. */
   #renewedMs: number | null = null;
   #running: Promise<void> = Promise.resolve();
+  /** Why the lease could not be written, as last said. */
+  #failure = '';
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -98,8 +90,10 @@ class LeaseElection implements Election {
   }
 
   async start(): Promise<boolean> {
-    await this.#try();
-    this.#running = this.#run();
+    const first = this.#try();
+    // Also who is stopped during the first try gives back what that brings.
+    this.#running = first.then(() => this.#run());
+    await first;
     return this.isLeader();
   }
 
@@ -160,11 +154,14 @@ class LeaseElection implements Election {
       if (wasLeader && !this.isLeader()) return;
       this.#note(written);
       this.#renewedMs = begunMs;
+      this.#failure = '';
       if (!wasLeader) log('info', 'leading', { identity, lease: this.#path });
       this.#leading.resolve();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (!isConflict(error)) {
+        if (message === this.#failure) return;
+        this.#failure = message;
         log('warn', 'the lease could not be written', { error: message, path: this.#path });
         return;
       }
@@ -181,7 +178,8 @@ class LeaseElection implements Election {
     const { client, times } = this.#options;
     try {
       const timeoutMs = times.renewDeadlineMs / 2;
-      const lease = await client.request<Lease>({ method: 'GET', path: this.#path, timeoutMs });
+      const read = { method: 'GET', path: this.#path, timeoutMs, ahead: true } as const;
+      const lease = await client.request<Lease>(read);
       this.#note(lease);
       return lease;
     } catch (error) {
@@ -226,6 +224,7 @@ class LeaseElection implements Election {
         spec: this.#spec(undefined, identity),
       },
       timeoutMs: times.renewDeadlineMs / 2,
+      ahead: true,
     });
   }
 
@@ -247,6 +246,7 @@ class LeaseElection implements Election {
         spec,
       },
       timeoutMs,
+      ahead: true,
     };
   }
 

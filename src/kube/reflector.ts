@@ -47,6 +47,8 @@ export interface ReflectorOptions<T extends KubeObject> {
 export interface Reflector {
   /** True once the first list is in the store, and from then on. */
   readonly synced: boolean;
+  /** Synced, and told of changes: false from an interruption on, until something comes again. */
+  readonly current: boolean;
   /** What it does at this moment. */
   readonly state: ReflectorState['type'];
   /** Resolves when synced becomes true; rejects when the reflector is stopped before. */
@@ -65,6 +67,7 @@ const BACKOFF: BackoffBounds = { baseMs: 400, maxMs: 10_000 };
 /** The server ends each watch after a random time in these bounds, so that they spread. */
 const WATCH_MIN_SECONDS = 300;
 const WATCH_MAX_SECONDS = 600;
+const interrupted = 'a watch is interrupted and goes on';
 /** A watch that ended sooner than this without an event has shown nothing. */
 const USEFUL_WATCH_MS = 1_000;
 
@@ -84,6 +87,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   readonly #stop = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   #isSynced = false;
+  #isCurrent = false;
   #streams: boolean;
   #state: ReflectorState = initialState;
   #pages: T[] = [];
@@ -93,6 +97,8 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   /** Aborts the step under way, for a list that is wanted now. */
   #interrupt = new AbortController();
   #relisted: PromiseWithResolvers<void> | undefined;
+  /** What the last wait was for, so that a long outage is told once. */
+  #saidError = '';
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -104,6 +110,10 @@ class ListWatcher<T extends KubeObject> implements Reflector {
 
   get synced(): boolean {
     return this.#isSynced;
+  }
+
+  get current(): boolean {
+    return this.#isCurrent;
   }
 
   get state(): ReflectorState['type'] {
@@ -191,6 +201,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     store.replace(this.#pages, resourceVersion, namespace);
     this.#pages = [];
     this.#isSynced = true;
+    this.#isCurrent = true;
     this.#synced.resolve();
     this.#relisted?.resolve();
     this.#relisted = undefined;
@@ -206,7 +217,8 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     });
     if (ended.type !== 'watchEnded' || this.#state.type === 'watching') return ended;
     const { error } = ended;
-    if (error === undefined || error.status === 0 || error.kind === 'retryable') {
+    // So it answers a query that it does not know; a 403 or 404 may be mended and says nothing.
+    if (error?.status !== 422 && error?.status !== 400) {
       const message = `${this.#path}: the watch ended before the list was whole`;
       const cut = new KubeError(message, { kind: 'retryable', status: 0, reason: 'Malformed' });
       return { type: 'listFailed', error: error ?? cut };
@@ -246,6 +258,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
           if (this.#state.type === 'listing') return;
         }
         resourceVersion = laterVersion(resourceVersion, versionIn(object));
+        this.#isCurrent = true;
         this.#take(type, object, resourceVersion);
       },
       signal,
@@ -282,17 +295,21 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     state: Extract<ReflectorState, { readonly type: 'waiting' }>,
   ): Promise<ReflectorInput> {
     const { clock, log, random } = this.#options;
+    this.#isCurrent = false;
     const askedMs = (state.error?.retryAfterSeconds ?? 0) * 1000;
     const waitMs = Math.max(
       backoffMs(state.failures, BACKOFF, random),
       Math.min(askedMs, BACKOFF.maxMs),
     );
-    log(state.failures > 1 ? 'warn' : 'info', 'a watch is interrupted and goes on', {
+    const error = state.error?.message ?? 'the server closed the watch at once';
+    const isNew = state.failures <= 2 || error !== this.#saidError;
+    this.#saidError = error;
+    log(isNew ? (state.failures > 1 ? 'warn' : 'info') : 'debug', interrupted, {
       path: this.#path,
       next: state.next.type,
       waitMs: Math.round(waitMs),
       failures: state.failures,
-      error: state.error?.message ?? 'the server closed the watch at once',
+      error,
       status: state.error?.status ?? 0,
     });
     await sleep(clock, waitMs, this.#interrupt.signal);

@@ -1,12 +1,14 @@
 // Requests and watches to the API server as raw JSON, over kept-alive connections of undici, which
 // are bounded for requests. It limits no rate and knows no resources; a request that met a
 // dead connection or a refused token is sent once more, everything else is its caller's to retry.
-import { createSecureContext } from 'node:tls';
-import { Agent, buildConnector, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Clock } from '../runtime/clock.ts';
+import { asking, createAgents } from './agents.ts';
+import type { Agents } from './agents.ts';
+import { errorOf, parseBody, readText } from './answer.ts';
 import type { Credentials, KubeConnection, TlsMaterial } from './config.ts';
 import { createDeadline, untilAborted, type Deadline } from './deadline.ts';
-import { errorFromStatus, KubeError, type StatusBody } from './errors.ts';
+import { KubeError } from './errors.ts';
 import { readWatch, type WatchEventType } from './watchStream.ts';
 
 /** JSON patch (RFC 6902), merge patch (RFC 7386), or strategic merge patch. */
@@ -21,8 +23,13 @@ export interface KubeRequest {
   /** Needed with PATCH, and only there. */
   readonly patch?: PatchType;
   readonly signal?: AbortSignal;
-  /** Asked in the moment of sending; false: it is not sent, and fails as NotLeading. */
+  /**
+   * Asked when it has its connection and its bytes are about to leave; false: they do not, and it
+   * fails as NotLeading.
+   */
   readonly mayBeSent?: () => boolean;
+  /** It takes a connection beside the bounded ones, and so waits for no other request. */
+  readonly ahead?: boolean;
   /** For the whole request, credentials and waiting for a connection included; 15 s if left out. */
   readonly timeoutMs?: number;
 }
@@ -66,27 +73,14 @@ export interface TransportOptions {
 }
 
 const REQUEST_TIMEOUT_MS = 15_000;
-const CONNECT_TIMEOUT_MS = 5_000;
 /** Bookmarks come about once a minute, so a watch that is silent for longer has lost its server. */
 const WATCH_IDLE_MS = 180_000;
-/** Well under the 90 s after which the API server closes an idle connection. */
-const KEEP_ALIVE_MS = 30_000;
-/** For requests, more than all workers together can use. Each watch keeps one of its own. */
-const MAX_CONNECTIONS = 64;
-/** A page of 500 objects of 128 KiB each. */
-const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 
 const PATCH_CONTENT_TYPES: Readonly<Record<PatchType, string>> = {
   json: 'application/json-patch+json',
   merge: 'application/merge-patch+json',
   strategic: 'application/strategic-merge-patch+json',
 };
-
-/** Apart, so that no request waits for the end of a watch, however many there are. */
-interface Agents {
-  readonly requests: Agent;
-  readonly watches: Agent;
-}
 
 /** Connections are opened when first needed. */
 export function createTransport(options: TransportOptions): KubeTransport {
@@ -115,9 +109,13 @@ class UndiciTransport implements KubeTransport {
     const begunMs = clock.monotonicMs();
     let status = 0;
     try {
-      const response = await this.#send(request, 'requests', deadline.signal);
+      const response = await this.#send(
+        request,
+        request.ahead === true ? 'unbounded' : 'bounded',
+        deadline.signal,
+      );
       status = response.statusCode;
-      const text = await readText(response.body, MAX_RESPONSE_BYTES);
+      const text = await readText(response.body);
       if (response.statusCode >= 300) throw errorOf(response, text, testsInPatch(request));
       return parseBody<T>(text);
     } catch (error) {
@@ -138,9 +136,9 @@ class UndiciTransport implements KubeTransport {
     const deadline = createDeadline(this.#options.clock, what, REQUEST_TIMEOUT_MS, signal);
     try {
       const request: KubeRequest = { method: 'GET', path, query: { ...query, watch: 'true' } };
-      const response = await this.#send(request, 'watches', deadline.signal);
+      const response = await this.#send(request, 'unbounded', deadline.signal);
       if (response.statusCode >= 300) {
-        throw errorOf(response, await readText(response.body, MAX_RESPONSE_BYTES), false);
+        throw errorOf(response, await readText(response.body), false);
       }
       await readWatch(extending(response.body, deadline), onEvent);
       return signal.aborted ? { type: 'stopped' } : { type: 'closed' };
@@ -154,8 +152,8 @@ class UndiciTransport implements KubeTransport {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const { requests, watches } = this.#pool?.agents ?? {};
-    await Promise.all([requests?.destroy(), watches?.destroy()]);
+    const { bounded, unbounded } = this.#pool?.agents ?? {};
+    await Promise.all([bounded?.destroy(), unbounded?.destroy()]);
   }
 
   /**
@@ -193,14 +191,10 @@ class UndiciTransport implements KubeTransport {
       ...credentials.headers,
     };
     if (request.body !== undefined) headers['content-type'] = contentTypeOf(request);
-    if (request.mayBeSent?.() === false) {
-      throw new KubeError(`${request.method} ${request.path}: the lease is not ours any more`, {
-        kind: 'terminal',
-        status: 0,
-        reason: 'NotLeading',
-      });
-    }
-    return this.#agents(credentials.tls)[by].request({
+    const agent = this.#agents(credentials.tls)[by];
+    const dispatcher =
+      request.mayBeSent === undefined ? agent : agent.compose(asking(() => refusalOf(request)));
+    const answer = dispatcher.request({
       origin: this.#origin,
       path: `${this.#basePath}${request.path}${query === '' ? '' : `?${query}`}`,
       method: request.method,
@@ -208,6 +202,8 @@ class UndiciTransport implements KubeTransport {
       body: request.body === undefined ? null : JSON.stringify(request.body),
       signal,
     });
+    // undici heeds the signal of a request that waits for a connection only once it has one.
+    return untilAborted(answer, signal);
   }
 
   async #credentials(signal: AbortSignal): Promise<Credentials> {
@@ -240,49 +236,17 @@ class UndiciTransport implements KubeTransport {
         if (before === undefined) throw error;
         return before.agents;
       }
-      void before?.agents.requests.close();
-      void before?.agents.watches.close();
+      void before?.agents.bounded.close();
+      void before?.agents.unbounded.close();
     }
     return this.#pool.agents;
   }
 }
 
-/** Time is bounded by deadlines, so undici's own bounds are off, except that on connecting. */
-function createAgents(tls: TlsMaterial): Agents {
-  const options: Agent.Options = {
-    pipelining: 1,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: createConnector(tls),
-  };
-  return {
-    requests: new Agent({ ...options, connections: MAX_CONNECTIONS }),
-    watches: new Agent(options),
-  };
-}
-
-/**
- * The certificates are read once, not for each connection, and a connection goes on with the TLS
- * session of one before: where many objects are rolled back at once, handshakes are most of it.
- */
-function createConnector(tls: TlsMaterial): buildConnector.connector {
-  const connect = buildConnector({
-    ...tls,
-    secureContext: createSecureContext(tls),
-    allowH2: false,
-    timeout: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    keepAliveInitialDelay: KEEP_ALIVE_MS,
-  });
-  // undici itself holds the newest session weakly, so that it is gone at the next collection.
-  const kept: { session?: unknown } = {};
-  return (options, callback) =>
-    connect(options, (...result) => {
-      result[1]?.on('session', (session: unknown) => (kept.session = session));
-      callback(...result);
-    });
+function refusalOf({ method, path, mayBeSent }: KubeRequest): KubeError | null {
+  if (mayBeSent?.() !== false) return null;
+  const message = `${method} ${path} was not sent: this operator does not lead any more`;
+  return new KubeError(message, { kind: 'terminal', status: 0, reason: 'NotLeading' });
 }
 
 async function* extending(
@@ -294,56 +258,6 @@ async function* extending(
     deadline.extend(WATCH_IDLE_MS);
     yield chunk;
   }
-}
-
-async function readText(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) {
-      throw new KubeError(`the answer is longer than ${maxBytes} bytes`, {
-        kind: 'terminal',
-        status: 0,
-        reason: 'TooLarge',
-      });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function parseBody<T>(text: string): T {
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new KubeError('the answer is no complete JSON document', {
-      kind: 'retryable',
-      status: 0,
-      reason: 'Malformed',
-      cause,
-    });
-  }
-}
-
-function errorOf(response: Dispatcher.ResponseData, text: string, testedPatch: boolean): KubeError {
-  const header = Number(response.headers['retry-after']);
-  const status = parseStatus(text);
-  const details = Number.isFinite(header)
-    ? { retryAfterSeconds: header, ...status.details }
-    : { ...status.details };
-  return errorFromStatus(response.statusCode, { ...status, details }, testedPatch);
-}
-
-/** What stands between us and the API server may answer in HTML; its words are kept, in part. */
-function parseStatus(text: string): StatusBody {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === 'object' && parsed !== null) return parsed;
-  } catch {
-    // Not JSON: the text itself is the message.
-  }
-  return text.trim() === '' ? {} : { message: text.trim().slice(0, 1024) };
 }
 
 function testsInPatch(request: KubeRequest): boolean {

@@ -1,5 +1,6 @@
 // What the caches keep of each kind of object: what somebody reads, and no more, since a fleet's
 // objects are most of the operator's memory. It changes no meaning of what it keeps.
+import { FIELD_MANAGER } from '../api/names.ts';
 import type { X0ttaDeployment } from '../api/schema.ts';
 import type { BackendRef, HttpRoute, ManagedFields } from '../traffic/httpRoute.ts';
 import type {
@@ -130,12 +131,19 @@ function backendOf({ group, kind, namespace, name, port, weight }: BackendRef): 
   return present({ group, kind, namespace, name, port, weight }) as BackendRef;
 }
 
-/** Who has the rules, so that one who overwrites weights can be named. */
+/**
+ * Who has the rules, so that one who overwrites weights can be named, and which entries are the
+ * operator's own.
+ */
 function managersOf({ managedFields = [] }: HttpRoute['metadata']): ManagedFields[] {
-  return managedFields.flatMap(({ manager, subresource, time, fieldsV1 }) => {
+  return managedFields.flatMap((entry, index) => {
+    const { manager, subresource = '', time, fieldsV1 } = entry;
     const hasRules = fieldsV1?.['f:spec']?.['f:rules'] !== undefined;
-    if (!hasRules || (subresource ?? '') !== '') return [];
-    return [{ ...present({ manager, time }), fieldsV1: { 'f:spec': { 'f:rules': {} } } }] as const;
+    // What was trimmed before, as streamed lists are, knows its place.
+    const place = manager === FIELD_MANAGER ? (entry.place ?? index) : undefined;
+    if (subresource !== '' || (!hasRules && place === undefined)) return [];
+    const kept = present({ place, manager, time });
+    return [hasRules ? { ...kept, fieldsV1: { 'f:spec': { 'f:rules': {} } } } : kept];
   }) as ManagedFields[];
 }
 

@@ -1,5 +1,6 @@
 // Carries commands out, in their order. The first that does not succeed ends the pass, save that a
-// verdict is still written down when the traffic could not be moved.
+// verdict is still written down when the traffic could not be moved, and that nothing depends on a
+// hand-back.
 import type { X0ttaDeployment } from '../api/schema.ts';
 import type { Command, Observation, Outcome, RevisionRecord } from '../core/model.ts';
 import type { ClusterWrites, Service, WriteResult } from '../kube/port.ts';
@@ -38,7 +39,7 @@ export async function act(
     if (failed && !isVerdict(command)) continue;
     const outcome = await carryOut(command, scene);
     outcomes.push(outcome);
-    failed ||= outcome.kind !== 'done';
+    failed ||= outcome.kind !== 'done' && command.kind !== 'handBackRoutes';
   }
   return outcomes;
 }
@@ -54,6 +55,8 @@ function carryOut(command: Command, scene: Scene): Promise<Outcome> {
       return setWeights(command, scene);
     case 'releaseRoutes':
       return releaseRoutes(command, scene);
+    case 'handBackRoutes':
+      return handBackRoutes(command, scene);
     case 'readBack':
       return readBack(command, scene);
     case 'createReplicaSet':
@@ -110,6 +113,15 @@ async function setWeights(
 
 async function releaseRoutes(command: Command, { object, ports }: Scene): Promise<Outcome> {
   return routesOutcome(command, await ports.traffic.release(trafficTarget(object)), ports);
+}
+
+/** A route that carries another object's rollout is none of ours. */
+async function handBackRoutes(command: Command, { obs, object, ports }: Scene): Promise<Outcome> {
+  const views = obs.routes.map((view, i) => (obs.routeOwners[i] === null ? view : null));
+  const routes = await ports.traffic.handBack(trafficTarget(object), views);
+  const outcome = routesOutcome(command, routes, ports);
+  if (outcome.kind !== 'failed') return outcome;
+  return { kind: 'putOff', command, message: outcome.error.message };
 }
 
 /** Done when every route is; a route that is gone carries nothing. */

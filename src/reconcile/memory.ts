@@ -16,6 +16,9 @@ export interface Desired {
 const longestPutBackMs = 300_000;
 /** A writer that left the weights alone for so long begins anew. */
 const putBackForgottenMs = 600_000;
+/** Between two hand-backs of the routes' fields that fail: from a minute to an hour. */
+const firstPutOffMs = 60_000;
+const longestPutOffMs = 3_600_000;
 
 export class ObjectMemory {
   readonly uid: string;
@@ -27,6 +30,8 @@ export class ObjectMemory {
   unwritten: readonly Incident[] = [];
   /** Passes in a row whose writes met somebody else's. */
   conflicts = 0;
+  /** Hand-backs of the routes' fields that failed in a row. */
+  handBackFailures = 0;
   /** The action text that an Event was already written about. */
   toldOfAction = '';
   #desired: (Desired & { readonly generation: number }) | null = null;
@@ -37,6 +42,7 @@ export class ObjectMemory {
   } | null = null;
   #putBacks = 0;
   #raiseNotBeforeMs = 0;
+  #handBackNotBeforeMs = 0;
   readonly #imageFailing = new Map<string, TimeMs>();
 
   constructor(uid: string) {
@@ -63,6 +69,22 @@ export class ObjectMemory {
 
   get raiseNotBeforeMs(): TimeMs {
     return this.#raiseNotBeforeMs;
+  }
+
+  /** A hand-back failed; the next one waits, and longer each time. */
+  putOffHandBack(nowMs: TimeMs): void {
+    this.#handBackNotBeforeMs =
+      nowMs + Math.min(longestPutOffMs, firstPutOffMs * 2 ** this.handBackFailures);
+    this.handBackFailures++;
+  }
+
+  noteHandBack(): void {
+    this.#handBackNotBeforeMs = 0;
+    this.handBackFailures = 0;
+  }
+
+  get handBackNotBeforeMs(): TimeMs {
+    return this.#handBackNotBeforeMs;
   }
 
   /** A refusal stands until its time is over or the template changes. */

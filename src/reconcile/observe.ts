@@ -100,6 +100,7 @@ export async function observe(
     action: parseAction(metadata.annotations),
     evidence: evidence.read(key),
     raiseNotBeforeMs: memory.raiseNotBeforeMs,
+    handBackNotBeforeMs: memory.handBackNotBeforeMs,
     unwritten: memory.unwritten,
     replicaSetProblem: memory.problemOf(memory.desiredOf(object).revision, nowMs),
   };

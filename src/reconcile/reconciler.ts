@@ -111,6 +111,10 @@ function watchEvidence(
 
 function noteRefusals(obs: Observation, outcomes: readonly Outcome[], memory: ObjectMemory): void {
   for (const outcome of outcomes) {
+    if (outcome.kind === 'putOff') memory.putOffHandBack(obs.nowMs);
+    if (outcome.kind === 'done' && outcome.command.kind === 'handBackRoutes') {
+      memory.noteHandBack();
+    }
     if (outcome.kind !== 'refused') continue;
     const { problem } = outcome;
     const standsMs = problem.reason === 'InvalidTemplate' ? invalidMs : takenMs;
@@ -188,6 +192,9 @@ function resultOf(
   const waits = due === undefined ? [] : [Math.max(0, due - obs.nowMs)];
   if (decision.stalled === true && decision.phase !== 'RolledBack') {
     waits.push(decision.reason === 'ServiceMissing' ? missingServiceLookMs : stalledLookMs);
+  }
+  if (outcomes.some(({ kind }) => kind === 'putOff')) {
+    waits.push(memory.handBackNotBeforeMs - obs.nowMs);
   }
   // What a readBack did not show yet needs a moment, not an event.
   if (outcomes.some(({ kind }) => kind === 'notYet')) waits.push(1_000);

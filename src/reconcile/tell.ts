@@ -47,6 +47,10 @@ export function tellWhatChanged(pass: Pass, ports: Ports): void {
     });
   }
   for (const outcome of outcomes) {
+    if (outcome.kind === 'putOff' && pass.memory.handBackFailures === 1) {
+      const retried = 'the fields of the routes could not be handed back; it is tried again later';
+      ports.log('warn', retried, { ...where, error: outcome.message });
+    }
     if (outcome.kind === 'failed' || outcome.kind === 'refused') {
       const error = outcome.kind === 'failed' ? outcome.error : outcome.problem.message;
       ports.log('warn', `${outcome.command.kind} did not succeed`, { ...where, error });

@@ -39,3 +39,18 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
     if (signal.aborted) done();
   });
 }
+
+/** Whether the promise resolves within so many ms; rejects when it does in that time. */
+export async function resolvesWithin(
+  clock: Clock,
+  ms: number,
+  promise: Promise<unknown>,
+): Promise<boolean> {
+  const over = Promise.withResolvers<boolean>();
+  const cancel = clock.setTimer(ms, () => over.resolve(false));
+  try {
+    return await Promise.race([promise.then(() => true), over.promise]);
+  } finally {
+    cancel();
+  }
+}

@@ -1,17 +1,19 @@
 // Ends the process in order: on SIGTERM or SIGINT every part is stopped in turn, within a bound. It
 // does not know what the parts are.
-import type { Clock } from './clock.ts';
+import { resolvesWithin, type Clock } from './clock.ts';
 import type { Log } from './log.ts';
 
-/** The signals' source and the way out: Node's `process` fits. */
+/** The signals' source and the way out. */
 export interface ProcessPort {
-  on(signal: 'SIGTERM' | 'SIGINT', listener: (signal: 'SIGTERM' | 'SIGINT') => void): unknown;
-  exit(code: number): unknown;
+  onSignal(listener: (signal: 'SIGTERM' | 'SIGINT') => void): void;
+  exit(code: number): void;
 }
 
 export interface StopStep {
   readonly name: string;
   readonly stop: () => Promise<void>;
+  /** After so long the next one begins all the same, and that is no failure. */
+  readonly boundMs?: number;
 }
 
 export interface ShutdownOptions {
@@ -24,14 +26,17 @@ export interface ShutdownOptions {
   readonly boundMs: number;
 }
 
+/** Begins the same as a signal does; the process then ends with `exitCode`, or with 1. */
+export type Shutdown = (reason: string, exitCode: 0 | 1) => void;
+
 /**
  * Exits with 0 when all steps have ended well, with 1 when one failed or the bound is over, and
- * at once, with 1, on a second signal. Returns a function that begins the same without a signal.
+ * at once, with 1, on a second signal.
  */
-export function installShutdown(options: ShutdownOptions): (reason: string) => void {
-  const { process, clock, log, steps, boundMs } = options;
+export function installShutdown(options: ShutdownOptions): Shutdown {
+  const { process, clock, log, boundMs } = options;
   let begun = false;
-  const begin = (reason: string): void => {
+  const begin: Shutdown = (reason, exitCode) => {
     if (begun) {
       log('warn', 'exiting at once', { reason });
       process.exit(1);
@@ -43,21 +48,23 @@ export function installShutdown(options: ShutdownOptions): (reason: string) => v
       log('error', 'the shutdown took too long', { boundMs });
       process.exit(1);
     });
-    void runSteps(steps, log).then((allWell) => {
+    void runSteps(options).then((allWell) => {
       cancel();
-      process.exit(allWell ? 0 : 1);
+      process.exit(allWell ? exitCode : 1);
     });
   };
-  process.on('SIGTERM', begin);
-  process.on('SIGINT', begin);
+  process.onSignal((signal) => begin(signal, 0));
   return begin;
 }
 
-async function runSteps(steps: readonly StopStep[], log: Log): Promise<boolean> {
+async function runSteps({ steps, clock, log }: ShutdownOptions): Promise<boolean> {
   let allWell = true;
-  for (const { name, stop } of steps) {
+  for (const { name, stop, boundMs } of steps) {
     try {
-      await stop();
+      if (boundMs === undefined) await stop();
+      else if (!(await resolvesWithin(clock, boundMs, stop()))) {
+        log('warn', 'a part takes long to stop and is left', { part: name, boundMs });
+      }
     } catch (error) {
       allWell = false;
       const message = error instanceof Error ? error.message : String(error);

@@ -85,13 +85,15 @@ const server = z.strictObject({
   matchers: z.record(label, z.string()).default({}),
 });
 
-const schema = z.strictObject({
+/** The file as it is written, before its durations are read. */
+export const configurationSchema = z.strictObject({
   servers: z.array(server),
   defaultServer: z.string().optional(),
   pollInterval: milliseconds(1_000).optional(),
   namespaces: z.array(dnsLabel).min(1, 'needs at least one namespace').optional(),
 });
 
+type ConfigurationFile = z.infer<typeof configurationSchema>;
 type Issue = { readonly path: readonly PropertyKey[]; readonly message: string };
 
 /**
@@ -105,7 +107,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
   if (broken !== undefined) {
     throw new Error(describe(file, lines, broken.pos[0], broken.message));
   }
-  const parsed = schema.safeParse(document.toJS() ?? {});
+  const parsed = configurationSchema.safeParse(document.toJS() ?? {});
   const issues: readonly Issue[] = parsed.success ? consistency(parsed.data) : parsed.error.issues;
   if (parsed.success && issues.length === 0) return settingsOf(parsed.data);
   const messages = issues.map(({ path, message }) => {
@@ -115,7 +117,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
   throw new Error(messages.join('\n'));
 }
 
-function consistency({ servers, defaultServer, namespaces }: z.infer<typeof schema>): Issue[] {
+function consistency({ servers, defaultServer, namespaces }: ConfigurationFile): Issue[] {
   const plain = servers.flatMap(({ url: address, tls: own }, i) =>
     address.startsWith('http:') && Object.keys(own).length > 0
       ? [{ path: ['servers', i, 'tls'], message: 'is for an https URL' }]
@@ -155,7 +157,7 @@ function consistency({ servers, defaultServer, namespaces }: z.infer<typeof sche
 /** What a server's scrape interval is taken to be until it is measured. */
 const assumedScrapeMs = 15_000;
 
-function settingsOf(file: z.infer<typeof schema>): Configuration {
+function settingsOf(file: ConfigurationFile): Configuration {
   const servers = file.servers.map(({ scrapeInterval, lag, timeout, labels, ...rest }) => ({
     ...rest,
     auth: authOf(rest.auth),

@@ -2,9 +2,10 @@
 // object, and they go when the canary is done: the others do not grow with the fleet.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { BUILT_IN_SIGNALS } from '../api/runbook.ts';
-import type { Level } from '../api/schema.ts';
 import type { AbsenceReason } from '../core/evidence.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { WorkQueueStats } from '../runtime/workQueue.ts';
+import { addCanaries, addGauge, addInfo, addNumber, type CanaryMetrics } from './gauges.ts';
 
 /** How a pass ended: carried out, met another writer, or failed. */
 export type ReconcileResult = 'done' | 'conflict' | 'failed';
@@ -28,72 +29,125 @@ export interface Metrics {
   observeMove(seconds: number): void;
   /** An alert that no runbook row names, as custom signals have, is counted as CUSTOM. */
   countIncident(alert: string): void;
-  /** Asked at each scrape. Call once. */
-  watchQueue(stats: () => WorkQueueStats): void;
-  /** Asked at each scrape: what is known of each canary on its way. Call once. */
-  watchCanaries(read: () => readonly CanaryMetrics[]): void;
-  /** Asked at each scrape: how many objects are in each phase. Call once. */
-  watchPhases(count: () => Readonly<Record<string, number>>): void;
+  /** `reason` is the API server's word, or Network; one that it seldom says is counted as Other. */
+  countStatusFailure(reason: string): void;
+  /** An Event that nobody will read. */
+  countDroppedEvent(): void;
+  /** Call once; everything in it is asked at each scrape. */
+  watch(readings: Readings): void;
   exposition(): Promise<Exposition>;
 }
 
-/** A canary on its way, as it is at a scrape. */
-export interface CanaryMetrics {
-  readonly namespace: string;
-  readonly name: string;
-  /** Percent of the traffic that it gets. */
-  readonly weight: number;
-  readonly signals: readonly {
-    readonly name: string;
-    readonly level: Level;
-    /** In the base unit of the signal; null while unknown. */
-    readonly value: number | null;
-  }[];
+/** What this process is. */
+export interface BuildFacts {
+  readonly version: string;
+  /** Of Node, without a v. */
+  readonly node: string;
+  /** Of its configuration. */
+  readonly hash: string;
 }
 
-const LEVELS: Readonly<Record<Level, number>> = {
-  Unknown: -1,
-  Normal: 0,
-  Warning: 1,
-  Critical: 2,
-  Breach: 3,
-};
+/** What is asked at each scrape. */
+export interface Readings {
+  readonly queue: () => WorkQueueStats;
+  readonly isLeader: () => boolean;
+  /** How much of what is written the served CRD lacks. */
+  readonly crdMissingCount: () => number;
+  /** Whether the list of each watched resource is whole and current. */
+  readonly synced: () => Readonly<Record<string, boolean>>;
+  /** How many objects are in each phase. */
+  readonly phases: () => Readonly<Record<string, number>>;
+  /** How many objects are stalled, by the reason. */
+  readonly stalled: () => Readonly<Record<string, number>>;
+  readonly canaries: () => readonly CanaryMetrics[];
+}
+
 const ALERTS = new Set([
   ...Object.values(BUILT_IN_SIGNALS).map(({ alert }) => alert),
   'PROGRESS_DEADLINE',
   'MANUAL_ROLLBACK',
   'ROLLBACK',
 ]);
-const PASS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
+/** Why the API server refuses a write, in its words, and ours for no answer. */
+const STATUS_FAILURES = new Set([
+  'BadRequest',
+  'Forbidden',
+  'InternalError',
+  'Invalid',
+  'Network',
+  'RequestEntityTooLarge',
+  'ServiceUnavailable',
+  'Timeout',
+  'TooManyRequests',
+  'Unauthorized',
+]);
+const PASS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15];
 
 /** A registry of its own, with the metrics of the process in it. */
-export function createMetrics(): Metrics {
+export function createMetrics(facts: BuildFacts, clock: Pick<Clock, 'nowMs'>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  const { version, node, hash } = facts;
+  addInfo(registry, 'x0tta_build_info', 'What runs.', { version, node });
+  addInfo(registry, 'x0tta_configuration_info', 'What it was configured with.', { hash });
   const { passes, requests, moves } = createHistograms(registry);
-  const { queries, decisions, incidents } = createCounters(registry);
+  const { queries, decisions, incidents, statusFailures, droppedEvents } = createCounters(registry);
+  const lastAnswer = new Gauge({
+    name: 'x0tta_metric_server_last_answer_timestamp_seconds',
+    help: 'When a metric server last gave a good answer; only the leader asks.',
+    labelNames: ['server'],
+    registers: [registry],
+  });
   return {
     observeReconcile: (result, seconds) => passes.observe({ result }, seconds),
     observeRequest: (method, status, seconds) =>
       requests.observe({ method, status: status === 0 ? 'none' : String(status) }, seconds),
     observeMove: (seconds) => moves.observe(seconds),
-    observeQuery: (server, result) => queries.inc({ server, result }),
+    observeQuery: (server, result) => {
+      queries.inc({ server, result });
+      if (result === 'ok') lastAnswer.set({ server }, clock.nowMs() / 1000);
+    },
     countDecision: (check) => decisions.inc({ check }),
     countIncident: (alert) => incidents.inc({ alert: ALERTS.has(alert) ? alert : 'CUSTOM' }),
-    watchQueue(stats) {
-      addGauge(registry, 'x0tta_queue_keys', 'Keys of the work queue, by state.', 'state', () => {
-        const { urgentReady, normalReady, delayed, processing, failing } = stats();
-        return { urgentReady, normalReady, delayed, processing, failing };
-      });
-    },
-    watchPhases(count) {
-      addGauge(registry, 'x0tta_objects', 'X0ttaDeployments, by phase.', 'phase', count);
-    },
-    watchCanaries: (read) => addCanaries(registry, read),
+    countStatusFailure: (reason) =>
+      statusFailures.inc({ reason: STATUS_FAILURES.has(reason) ? reason : 'Other' }),
+    countDroppedEvent: () => droppedEvents.inc(),
+    watch: (readings) => addReadings(registry, readings),
     async exposition() {
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };
+}
+
+function addReadings(registry: Registry, readings: Readings): void {
+  const { queue, isLeader, crdMissingCount, synced, phases, stalled, canaries } = readings;
+  addGauge(registry, 'x0tta_queue_keys', 'Keys of the work queue, by state.', 'state', () => {
+    const { urgentReady, normalReady, delayed, processing, failing } = queue();
+    return { urgentReady, normalReady, delayed, processing, failing };
+  });
+  addNumber(registry, 'x0tta_leader', 'Whether this process leads.', () => Number(isLeader()));
+  addNumber(
+    registry,
+    'x0tta_crd_missing_fields',
+    'Fields and values that are written and not served by the CRD; 1 when there is none.',
+    crdMissingCount,
+  );
+  addGauge(
+    registry,
+    'x0tta_watch_synced',
+    'Whether a watched resource is known whole and its changes come.',
+    'resource',
+    () => Object.fromEntries(Object.entries(synced()).map(([name, is]) => [name, Number(is)])),
+  );
+  addGauge(registry, 'x0tta_objects', 'X0ttaDeployments, by phase.', 'phase', phases);
+  addGauge(
+    registry,
+    'x0tta_objects_stalled',
+    'X0ttaDeployments that do not go on by themselves, by reason.',
+    'reason',
+    stalled,
+  );
+  addCanaries(registry, canaries);
 }
 
 function createHistograms(registry: Registry) {
@@ -101,14 +155,14 @@ function createHistograms(registry: Registry) {
   const buckets = PASS_SECONDS;
   return {
     passes: new Histogram({
-      name: 'x0tta_reconcile_seconds',
+      name: 'x0tta_reconcile_duration_seconds',
       help: 'Duration of one pass over one object, by its result.',
       labelNames: ['result'],
       buckets,
       registers,
     }),
     requests: new Histogram({
-      name: 'x0tta_api_request_seconds',
+      name: 'x0tta_api_request_duration_seconds',
       help: 'Duration of requests to the API server, by method and status; watches are left out.',
       labelNames: ['method', 'status'],
       buckets,
@@ -120,42 +174,6 @@ function createHistograms(registry: Registry) {
       buckets,
       registers,
     }),
-  };
-}
-
-/** The first that is asked at a scrape fills all three, so that the fleet is read once. */
-function addCanaries(registry: Registry, read: () => readonly CanaryMetrics[]): void {
-  const registers = [registry];
-  const ofSignal = ['namespace', 'name', 'signal'];
-  const value: Gauge = new Gauge({
-    name: 'x0tta_signal_value',
-    help: "Value of a canary's signal in its base unit.",
-    labelNames: ofSignal,
-    registers,
-    collect: () => fill(),
-  });
-  const level = new Gauge({
-    name: 'x0tta_signal_level',
-    help: "Level of a canary's signal: -1 unknown, 0 normal, 1 warning, 2 critical, 3 breach.",
-    labelNames: ofSignal,
-    registers,
-  });
-  const weight = new Gauge({
-    name: 'x0tta_canary_weight_percent',
-    help: 'Percent of the traffic that a canary gets.',
-    labelNames: ['namespace', 'name'],
-    registers,
-  });
-  const fill = (): void => {
-    for (const gauge of [value, level, weight]) gauge.reset();
-    for (const { namespace, name, weight: percent, signals } of read()) {
-      weight.set({ namespace, name }, percent);
-      for (const signal of signals) {
-        const labels = { namespace, name, signal: signal.name };
-        level.set(labels, LEVELS[signal.level]);
-        if (signal.value !== null) value.set(labels, signal.value);
-      }
-    }
   };
 }
 
@@ -180,24 +198,16 @@ function createCounters(registry: Registry) {
       labelNames: ['alert'],
       registers,
     }),
+    statusFailures: new Counter({
+      name: 'x0tta_status_write_failures_total',
+      help: "Writes of an object's status that failed, by the API server's reason or Network.",
+      labelNames: ['reason'],
+      registers,
+    }),
+    droppedEvents: new Counter({
+      name: 'x0tta_events_dropped_total',
+      help: 'Events that were not written: too many waited, or the API server did not take them.',
+      registers,
+    }),
   };
-}
-
-/** A gauge with one label, whose values are asked for at each scrape. */
-function addGauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  label: string,
-  read: () => Readonly<Record<string, number>>,
-): void {
-  const gauge: Gauge = new Gauge({
-    name,
-    help,
-    labelNames: [label],
-    registers: [registry],
-    collect() {
-      for (const [value, number] of Object.entries(read())) gauge.set({ [label]: value }, number);
-    },
-  });
 }

@@ -9,8 +9,15 @@ import { keyOf, resourcePath, routeResources } from '../kube/resources.ts';
 import type { KubeClient } from '../kube/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { readNotes } from './annotations.ts';
-import { narrownessOf, pairsOf, servicePair, viewOf, type HttpRoute } from './httpRoute.ts';
-import { planRelease, planWeights, type RoutePatch } from './plan.ts';
+import {
+  narrownessOf,
+  ownPlaces,
+  pairsOf,
+  servicePair,
+  viewOf,
+  type HttpRoute,
+} from './httpRoute.ts';
+import { planHandBack, planRelease, planWeights, type RoutePatch } from './plan.ts';
 import type {
   DesiredTraffic,
   ReadBack,
@@ -65,14 +72,28 @@ class GatewayApi implements TrafficProvider {
       target.routes.map((named, index) =>
         desired.guard === 'raise'
           ? this.#raise(target, named, views[index] ?? null, desired, plan)
-          : this.#lower(target, named, plan),
+          : this.#insist(target, named, plan),
       ),
     );
   }
 
   release(target: TrafficTarget): Promise<readonly RouteOutcome[]> {
     const plan: Plan = (route) => planRelease(route, target.service, target.uid);
-    return Promise.all(target.routes.map((named) => this.#lower(target, named, plan)));
+    return Promise.all(target.routes.map((named) => this.#insist(target, named, plan)));
+  }
+
+  handBack(
+    target: TrafficTarget,
+    views: readonly (RouteView | null)[],
+  ): Promise<readonly RouteOutcome[]> {
+    return Promise.all(
+      target.routes.map(async (named, index) => {
+        const view = views[index] ?? null;
+        if (view === null) return this.#done(named, false);
+        const plan: Plan = (route) => planHandBack(route, target.service, view.mark);
+        return this.#unlessStillOwned(target, named, await this.#insist(target, named, plan));
+      }),
+    );
   }
 
   async readBack(target: TrafficTarget): Promise<ReadBack> {
@@ -110,9 +131,10 @@ class GatewayApi implements TrafficProvider {
   }
 
   /**
-   * A route that the store lacks is asked for: it may be there by now, with weight for the canary.
+   * Starts from the newest that is known, and answers a conflict by a live GET and a new plan. A
+   * route that the store lacks is asked for: it may be there by now, with weight for the canary.
    */
-  async #lower(target: TrafficTarget, named: RouteSpec, plan: Plan): Promise<RouteOutcome> {
+  async #insist(target: TrafficTarget, named: RouteSpec, plan: Plan): Promise<RouteOutcome> {
     try {
       let route = this.#stored(target, named) ?? (await this.#live(target, named));
       for (let replans = 0; route !== undefined; replans++) {
@@ -131,22 +153,37 @@ class GatewayApi implements TrafficProvider {
 
   async #carryOutOnce(
     target: TrafficTarget,
-    { kind, name }: RouteSpec,
+    named: RouteSpec,
     route: HttpRoute,
     plan: Plan,
   ): Promise<RouteOutcome> {
     const patch = plan(route);
-    const changed = patch.length > 0;
-    if (changed) {
-      const written = await this.#client.request<HttpRoute>({
-        method: 'PATCH',
-        path: resourcePath(routeResources[kind], target.namespace, name),
-        query: { fieldManager: FIELD_MANAGER },
-        patch: 'json',
-        body: patch,
-      });
-      this.#stores[kind].applyOwnWrite(written);
-    }
+    if (patch.length === 0) return this.#done(named, false);
+    const { kind, name } = named;
+    const written = await this.#client.request<HttpRoute>({
+      method: 'PATCH',
+      path: resourcePath(routeResources[kind], target.namespace, name),
+      query: { fieldManager: FIELD_MANAGER },
+      patch: 'json',
+      body: patch,
+    });
+    this.#stores[kind].applyOwnWrite(written);
+    return this.#done(named, true);
+  }
+
+  /**
+   * An entry stays where it is the only one, and comes back where a webhook changes the route in
+   * our patch: to try that at once would never end.
+   */
+  #unlessStillOwned(target: TrafficTarget, named: RouteSpec, outcome: RouteOutcome): RouteOutcome {
+    const route = this.#stored(target, named);
+    const isWritten = outcome.kind === 'done' && outcome.changed;
+    if (!isWritten || route === undefined || ownPlaces(route).length === 0) return outcome;
+    const why = `managedFields name ${FIELD_MANAGER} again once its entry was taken out`;
+    return outcomeOf(new Error(why), named);
+  }
+
+  #done({ name }: RouteSpec, changed: boolean): RouteOutcome {
     return { kind: 'done', route: name, changed, atMs: this.#clock.nowMs() };
   }
 

@@ -34,8 +34,10 @@ export interface RouteParent {
   readonly conditions?: readonly RouteCondition[];
 }
 
-/** An entry of managedFields; the store keeps those of the rules. */
+/** An entry of managedFields; the store keeps those of the rules and the operator's own. */
 export interface ManagedFields {
+  /** Its place in the whole list, on an own entry that the store keeps; else it is its index. */
+  readonly place?: number;
   readonly manager?: string;
   readonly subresource?: string;
   /** RFC 3339 in UTC, to the second. */
@@ -131,6 +133,7 @@ export function viewOf(route: HttpRoute, services: ServicePair): RouteView {
     notAccepted: cut(objection),
     lags: objection !== '' && lags(route) && narrownessOf(pairs, services) === '',
     otherManager: otherManagerOf(route),
+    fieldsOwned: ownPlaces(route).length > 0,
   };
 }
 
@@ -201,4 +204,11 @@ function otherManagerOf({ metadata }: HttpRoute): string | null {
     if (newest === undefined || (entry.time ?? '') > (newest.time ?? '')) newest = entry;
   }
   return newest?.manager ?? null;
+}
+
+/** The places of the operator's own entries in the route's whole managedFields, lowest first. */
+export function ownPlaces({ metadata: { managedFields = [] } }: HttpRoute): readonly number[] {
+  return managedFields.flatMap(({ manager, subresource = '', place }, index) =>
+    manager === FIELD_MANAGER && subresource === '' ? [place ?? index] : [],
+  );
 }

@@ -1,9 +1,16 @@
-// What to write on one route, as a JSON patch (RFC 6902) that touches the pair's weights and
-// the operator's annotations and nothing else. Pure: it reads the route that it is given.
-import { INCIDENT_ANNOTATION, ROLLOUT_ANNOTATION, VERDICT_ANNOTATION } from '../api/names.ts';
+// What to write on one route, as a JSON patch (RFC 6902) that touches the pair's weights, the
+// operator's annotations or its entries in managedFields, and nothing else. Pure: it reads the
+// route that it is given.
+import {
+  FIELD_MANAGER,
+  INCIDENT_ANNOTATION,
+  ROLLOUT_ANNOTATION,
+  VERDICT_ANNOTATION,
+} from '../api/names.ts';
+import type { RolloutMark } from '../core/model.ts';
 import { sameMark } from '../core/situation.ts';
 import { formatIncident, formatMark, readNotes } from './annotations.ts';
-import { pairsOf, servicePair, type HttpRoute, type RoutePair } from './httpRoute.ts';
+import { ownPlaces, pairsOf, servicePair, type HttpRoute, type RoutePair } from './httpRoute.ts';
 import type { DesiredTraffic } from './port.ts';
 import { loweredTo, raisedTo, type Pair, type PairWeights } from './weights.ts';
 
@@ -69,6 +76,31 @@ export function planRelease(route: HttpRoute, service: string, uid: string): Rou
   const changes = [...pairs.flatMap(weightOperations), ...annotations];
   if (changes.length === 0) return [];
   return [...pairs.flatMap(nameTests), ...markTests(route, false), ...changes];
+}
+
+/**
+ * The patch that takes the operator's own entries out of managedFields, so that nobody who applies
+ * the route meets a conflict. The version is tested, since entries have no name but their place.
+ * Nothing is done while the canary has weight, nor where the route bears another mark than `mark`.
+ */
+export function planHandBack(
+  route: HttpRoute,
+  service: string,
+  mark: RolloutMark | null,
+): RoutePatch {
+  const { mark: found } = readNotes(route.metadata.annotations);
+  const isOthers = found !== null && (mark === null || !sameMark(found, mark));
+  const carries = pairsOf(route, servicePair(service)).some(({ canaryWeight }) => canaryWeight > 0);
+  const places = ownPlaces(route);
+  if (isOthers || carries || places.length === 0) return [];
+  return [
+    test('/metadata/resourceVersion', route.metadata.resourceVersion),
+    // From the end, as each removal moves the entries behind it.
+    ...places.toReversed().flatMap((place): readonly PatchOperation[] => {
+      const path = `/metadata/managedFields/${place}`;
+      return [test(`${path}/manager`, FIELD_MANAGER), { op: 'remove', path }];
+    }),
+  ];
 }
 
 /** A pair whose weights change. */

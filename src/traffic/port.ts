@@ -65,6 +65,16 @@ export interface TrafficProvider {
    */
   release(target: TrafficTarget): Promise<readonly RouteOutcome[]>;
 
+  /**
+   * Takes the operator's own entry out of the managedFields of each route that has a view in
+   * `views`, bears that view's mark or none, and gives the canary no weight; the others are left
+   * alone. Answers a conflict as `lower` does. Never rejects.
+   */
+  handBack(
+    target: TrafficTarget,
+    views: readonly (RouteView | null)[],
+  ): Promise<readonly RouteOutcome[]>;
+
   /** Asks the API server; the next `read` is at least as new. Rejects when one GET fails. */
   readBack(target: TrafficTarget): Promise<ReadBack>;
 }

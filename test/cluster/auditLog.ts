@@ -6,7 +6,10 @@ import type { Cluster } from './cluster.ts';
 /** A request for an object, once it was answered; a watch also when it began. */
 export interface AuditedWrite {
   readonly verb: string;
-  readonly user: { readonly username: string };
+  readonly user: {
+    readonly username: string;
+    readonly extra?: Readonly<Record<string, readonly string[]>>;
+  };
   readonly requestReceivedTimestamp: string;
   readonly stageTimestamp: string;
   readonly objectRef: {
@@ -20,6 +23,14 @@ export interface AuditedWrite {
   readonly responseStatus: { readonly code: number; readonly message?: string };
   readonly requestObject?: unknown;
   readonly responseObject?: unknown;
+}
+
+/** A patch that takes the operator's entry out of managedFields, and changes nothing else. */
+export function isHandBack({ requestObject }: AuditedWrite): boolean {
+  return (
+    Array.isArray(requestObject) &&
+    requestObject.some(({ path }: { path: string }) => path.startsWith('/metadata/managedFields/'))
+  );
 }
 
 /** Where a first call begins. */

@@ -27,7 +27,15 @@ export function binaryPath(name: string): string {
  * yet.
  */
 export function gatewayApiFolder(): string {
-  const folder = join(familyFolders().get('traefik') ?? '', 'gateway-api');
+  return folderThatIsThere(join(familyFolders().get('traefik') ?? '', 'gateway-api'));
+}
+
+/** Folder of the Prometheus Operator's resource definitions. @throws Error as gatewayApiFolder. */
+export function prometheusOperatorFolder(): string {
+  return folderThatIsThere(familyFolders().get('prometheus-operator') ?? '');
+}
+
+function folderThatIsThere(folder: string): string {
   if (!existsSync(folder)) throw new Error(`${folder} is not there; run \`make tools\``);
   return folder;
 }

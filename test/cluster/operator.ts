@@ -22,8 +22,8 @@ export interface OperatorOptions {
   readonly apiUrl?: string;
   /** Added to the flags. */
   readonly args?: readonly string[];
-  /** Where it listens, for who asks before it is ready; a free one when left out. */
-  readonly port?: number;
+  /** Where it answers probes, for who asks before it is ready; a free one when left out. */
+  readonly probePort?: number;
 }
 
 /** A line of the operator's JSON log. */
@@ -32,8 +32,10 @@ export type LogLine = Readonly<Record<string, unknown>>;
 /** A running operator. */
 export interface OperatorHandle {
   readonly pid: number;
-  /** Where it serves /healthz, /readyz and /metrics. */
+  /** Where it serves /metrics. */
   readonly url: string;
+  /** Where it serves /healthz and /readyz. */
+  readonly probeUrl: string;
   /** Path of its log; those that restart() started write on in the same file. */
   readonly logFile: string;
   /** The exit code, or the name of the signal that ended it. */
@@ -46,7 +48,7 @@ export interface OperatorHandle {
   /** Ends it with SIGTERM, with SIGKILL after ten seconds, and waits for its exit. */
   stop(): Promise<void>;
   /**
-   * Stops it if it still runs, and starts another with the same account, configuration and port.
+   * Stops it if it still runs, and starts another with the same account, configuration and ports.
    * @throws Error as startOperator does.
    */
   restart(): Promise<OperatorHandle>;
@@ -103,15 +105,21 @@ export async function startOperator(
     options.account ?? operatorAccount,
     options.apiUrl,
   );
-  const [free = 0] = await freePorts(1);
-  const { port = free } = options;
+  const [port = 0, free = 0] = await freePorts(2);
+  const { probePort = free } = options;
   const listen = `127.0.0.1:${port}`;
+  const probeListen = `127.0.0.1:${probePort}`;
   return launch({
-    args: [`--kubeconfig=${kubeconfig}`, `--config=${config}`, `--listen=${listen}`].concat(
-      options.args ?? [],
-    ),
+    args: [
+      `--kubeconfig=${kubeconfig}`,
+      `--config=${config}`,
+      `--listen=${listen}`,
+      `--probe-listen=${probeListen}`,
+      ...(options.args ?? []),
+    ],
     env: options.env ?? {},
     url: `http://${listen}`,
+    probeUrl: `http://${probeListen}`,
     logFile: join(folder, 'operator.log'),
   });
 }
@@ -121,6 +129,7 @@ interface Launch {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly url: string;
+  readonly probeUrl: string;
   readonly logFile: string;
 }
 
@@ -128,7 +137,7 @@ async function launch(how: Launch): Promise<OperatorHandle> {
   const operator = spawnOperator(how);
   const early = operator.exited.then((end) => Promise.reject(new Error(`it ended with ${end}`)));
   try {
-    await Promise.race([early, waitFor('its /readyz', () => isReady(how.url), readyMs)]);
+    await Promise.race([early, waitFor('its /readyz', () => isReady(how.probeUrl), readyMs)]);
     return operator;
   } catch (error) {
     await operator.stop();
@@ -139,7 +148,7 @@ async function launch(how: Launch): Promise<OperatorHandle> {
 }
 
 function spawnOperator(how: Launch): OperatorHandle {
-  const { args, env, url, logFile } = how;
+  const { args, env, url, probeUrl, logFile } = how;
   const log = openSync(logFile, 'a');
   const child = spawn(process.execPath, [...nodeFlags, bundle, ...args], {
     detached: true,
@@ -160,6 +169,7 @@ function spawnOperator(how: Launch): OperatorHandle {
   return {
     pid: child.pid ?? 0,
     url,
+    probeUrl,
     logFile,
     exited,
     kill: (signal) => void child.kill(signal),
@@ -178,8 +188,8 @@ function spawnOperator(how: Launch): OperatorHandle {
   };
 }
 
-async function isReady(url: string): Promise<boolean> {
-  const answer = await request(`${url}/readyz`);
+async function isReady(probeUrl: string): Promise<boolean> {
+  const answer = await request(`${probeUrl}/readyz`);
   await answer.body.dump();
   return answer.statusCode === 200;
 }

@@ -1,4 +1,5 @@
 // The Gateway API provider on a real API server, by the suite that its fake is held to as well.
+import { expect } from 'chai';
 import type { RouteKind } from '../../src/api/schema.ts';
 import { loadConnection } from '../../src/kube/config.ts';
 import { SharedStrings } from '../../src/kube/sharedStrings.ts';
@@ -29,6 +30,23 @@ describe('on a real API server', () => {
   });
 
   after(() => client.close());
+
+  it('is given back an entry in managedFields that is the only one', async () => {
+    here = { ...target, namespace: await freshNamespace(cluster, 'traffic') };
+    const { provider, catchUp } = worldOf(cluster, client, here.namespace, 'HTTPRoute');
+    const metadata = { name: 'web', namespace: here.namespace };
+    const spec = { rules: rulesOf({ stable: 100, canary: 0 }) };
+    const body = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata, spec };
+    const folder = `/apis/gateway.networking.k8s.io/v1/namespaces/${here.namespace}/httproutes`;
+    await cluster.client.create(`${folder}?fieldManager=x0tta`, body);
+    await catchUp();
+    const [before] = provider.read(here);
+    expect(before?.fieldsOwned).to.equal(true);
+    const [outcome] = await provider.handBack(here, provider.read(here));
+    expect(outcome?.kind).to.equal('failed');
+    await catchUp();
+    expect(provider.read(here)[0], 'nothing was written').to.deep.equal(before);
+  });
 
   for (const kind of ['HTTPRoute', 'GRPCRoute'] as const) {
     describeTrafficProvider(

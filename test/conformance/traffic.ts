@@ -241,6 +241,89 @@ export function describeTrafficProvider(
       expect(await world.weights('web')).to.deep.equal({ stable: 60, canary: 40 });
     });
 
+    describe('handing the fields of a route back', () => {
+      const handBack = (where = target): Promise<readonly RouteOutcome[]> =>
+        world.provider.handBack(where, world.provider.read(where));
+
+      it('takes its own entry out once, and changes nothing else', async () => {
+        await make({ stable: 100, canary: 0 });
+        expect(viewed().fieldsOwned, 'before any write').to.equal(false);
+        await raise(40);
+        await lower(0);
+        const { fieldsOwned, resourceVersion: _, ...before } = viewed();
+        expect(fieldsOwned, 'with a rollout behind it').to.equal(true);
+        expect(kinds(await handBack())).to.deep.equal(['done true']);
+        const { fieldsOwned: owned, resourceVersion, ...after } = viewed();
+        expect(owned).to.equal(false);
+        expect(after).to.deep.equal(before);
+        expect(kinds(await handBack())).to.deep.equal(['done false']);
+        await world.catchUp();
+        expect(viewed()).to.deep.include({ fieldsOwned: false, resourceVersion });
+      });
+
+      it('has an entry again with the next write', async () => {
+        await make({ stable: 100, canary: 0 });
+        await raise(40);
+        await lower(0);
+        await handBack();
+        const next = { ...mark, uid: target.uid, attempt: 2 };
+        const desired = { ...raiseTo(10), mark: next };
+        await world.provider.carryOut(target, world.provider.read(target), desired);
+        expect(viewed().fieldsOwned).to.equal(true);
+      });
+
+      it('waits for the end of the weight', async () => {
+        await make({ stable: 100, canary: 0 });
+        await raise(40);
+        expect(kinds(await handBack())).to.deep.equal(['done false']);
+        expect(viewed().fieldsOwned).to.equal(true);
+      });
+
+      it('takes it out of a route that changed since it was read', async () => {
+        await make({ stable: 100, canary: 0 });
+        await raise(40);
+        await lower(0);
+        await world.write('web', { stable: 300, canary: 0 });
+        expect(kinds(await handBack())).to.deep.equal(['done true']);
+        expect(viewed().fieldsOwned).to.equal(false);
+        expect(await world.weights('web')).to.deep.equal({ stable: 300, canary: 0 });
+      });
+
+      it('takes it out after a release, which made it anew', async () => {
+        await make({ stable: 100, canary: 0 });
+        await raise(40);
+        const views = world.provider.read(target);
+        await world.provider.release(target);
+        expect(viewed().fieldsOwned).to.equal(true);
+        expect(kinds(await world.provider.handBack(target, views))).to.deep.equal(['done true']);
+        expect(viewed()).to.deep.include({ fieldsOwned: false, mark: null });
+      });
+
+      it('leaves routes that it is shown no view of, or that got another mark', async () => {
+        await make({ stable: 100, canary: 0 });
+        await raise(40);
+        await lower(0);
+        expect(kinds(await world.provider.handBack(target, [null]))).to.deep.equal(['done false']);
+        const views = world.provider.read(target);
+        const next = { ...mark, uid: target.uid, attempt: 2 };
+        const desired = { ...lowerTo(0), mark: next };
+        await world.provider.carryOut(target, views, desired);
+        expect(kinds(await world.provider.handBack(target, views))).to.deep.equal(['done false']);
+        expect(viewed().fieldsOwned).to.equal(true);
+      });
+
+      it('does so on every route, and counts a missing one as gone', async () => {
+        await make({ stable: 100, canary: 0 });
+        await make({ stable: 100, canary: 0 }, 'admin');
+        await raise(20, twoRoutes());
+        await lower(0, twoRoutes());
+        const views = world.provider.read(twoRoutes());
+        await world.remove('web');
+        const outcomes = await world.provider.handBack(twoRoutes(), views);
+        expect(kinds(outcomes)).to.deep.equal(['gone', 'done true']);
+      });
+    });
+
     it('says when a rule does not hold the pair', async () => {
       await world.write('web', 'none');
       await world.catchUp();

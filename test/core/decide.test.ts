@@ -387,7 +387,8 @@ describe('the decision', () => {
       cluster.finalizing = true;
       const { check, commands } = decide(cluster.observe());
       expect(check).to.equal('objectIsDeleted');
-      expect(kinds(commands)).to.deep.equal(['releaseRoutes', 'removeFinalizer']);
+      const last = ['handBackRoutes', 'removeFinalizer'];
+      expect(kinds(commands)).to.deep.equal(['releaseRoutes', ...last]);
     });
   });
 });

@@ -29,6 +29,7 @@ describe('the end of an object', () => {
       'releaseRoutes',
       'applyService',
       'orphan',
+      'handBackRoutes',
       'removeFinalizer',
     ]);
     expect(commands[2]).to.deep.include({

@@ -46,6 +46,8 @@ const noRecord: RevisionRecord = {
   promotedMs: null,
 };
 
+const noRollout = { canaryWeight: 0, mark: null, verdict: null, incident: null } as const;
+
 interface Revision {
   readonly revision: string;
   readonly createdAtMs: number;
@@ -58,6 +60,8 @@ interface Route {
   mark: RolloutMark | null;
   verdict: 'none' | 'rejected' | null;
   incident: Incident | null;
+  /** An entry of the operator stands in its managedFields: each write of it makes one. */
+  fieldsOwned: boolean;
 }
 
 /** What happens to a pass on its way. */
@@ -85,6 +89,7 @@ export class FakeCluster {
   evidence: RevisionEvidence | null = null;
   routeAccepted = true;
   raiseNotBeforeMs = 0;
+  handBackNotBeforeMs = 0;
   otherManager: string | null = null;
   /** Whether the routes, read back, still show the weights of before. */
   routesLag = false;
@@ -96,7 +101,7 @@ export class FakeCluster {
   readonly ready = new Map<string, number>();
   readonly revisions = new Map<string, Revision>();
   readonly services: Record<'stable' | 'canary', string | null> = { stable: null, canary: null };
-  readonly route: Route = { canaryWeight: 0, mark: null, verdict: null, incident: null };
+  readonly route: Route = { ...noRollout, fieldsOwned: false };
   readonly weightWrites: WeightWrite[] = [];
   readonly carriedOut: Command[] = [];
   #version = 1;
@@ -153,6 +158,7 @@ export class FakeCluster {
       action: this.action,
       evidence: this.evidence,
       raiseNotBeforeMs: this.raiseNotBeforeMs,
+      handBackNotBeforeMs: this.handBackNotBeforeMs,
       unwritten: [],
       replicaSetProblem: null,
     };
@@ -293,7 +299,9 @@ export class FakeCluster {
       case 'setWeights':
         return this.#setWeights(command, done);
       case 'releaseRoutes':
-        Object.assign(this.route, { canaryWeight: 0, mark: null, verdict: null, incident: null });
+        return this.#writeRoute(noRollout, done);
+      case 'handBackRoutes':
+        this.route.fieldsOwned = false;
         return done;
       case 'readBack':
         this.#version--;
@@ -329,8 +337,14 @@ export class FakeCluster {
     const { canaryWeight, mark, verdict, incident, guard } = command;
     const weight =
       guard === 'lower' ? Math.min(canaryWeight, this.route.canaryWeight) : canaryWeight;
-    Object.assign(this.route, { canaryWeight: weight, mark, verdict, incident });
     this.weightWrites.push({ weight, verdict });
+    return this.#writeRoute({ canaryWeight: weight, mark, verdict, incident }, done);
+  }
+
+  #writeRoute(change: Omit<Route, 'fieldsOwned'>, done: Outcome): Outcome {
+    const before = JSON.stringify(this.route);
+    Object.assign(this.route, change);
+    this.route.fieldsOwned ||= JSON.stringify(this.route) !== before;
     return done;
   }
 

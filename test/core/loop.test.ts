@@ -193,6 +193,10 @@ class Run {
       expect(cluster.broken.has(takes), 'traffic sent to no pods').to.equal(false);
     }
     const writes = cluster.carriedOut.slice(earlier);
+    if (writes.some(({ kind }) => kind === 'handBackRoutes')) {
+      expect(writes, 'tidied up beside other work').to.have.lengthOf(1);
+      expectDrained(cluster);
+    }
     if (writes.some(({ kind }) => kind === 'setWeights') && decision.incident !== undefined) {
       expect(writes[0]?.kind, 'the routes are written first').to.equal('setWeights');
     }
@@ -270,11 +274,19 @@ for (const router of ['a router', 'pod counts'] as const) {
   });
 }
 
+function expectDrained({ services, revisions, route }: FakeCluster): void {
+  expect(route.canaryWeight, 'tidied up with weight on the canary').to.equal(0);
+  for (const { revision, replicas } of revisions.values()) {
+    const isDrained = revision === services.stable || replicas === 0;
+    expect(isDrained, `tidied up before the drain of ${revision}`).to.equal(true);
+  }
+}
+
 function expectRest({ status, route, routed, services, desired, revisions }: FakeCluster): void {
   expect(status?.phase).to.be.oneOf(['Stable', 'RolledBack']);
   const stable = status?.stable?.revision;
   if (routed) {
-    expect(route.canaryWeight).to.equal(0);
+    expect(route).to.include({ canaryWeight: 0, fieldsOwned: false });
     expect(services).to.deep.equal({ stable, canary: stable });
   }
   if (status?.phase === 'Stable') expect(stable).to.equal(desired);

@@ -4,7 +4,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { isMap, isScalar, parseAllDocuments, parseDocument } from 'yaml';
-import type { Pair, YAMLMap } from 'yaml';
+import type { YAMLMap } from 'yaml';
+import { configurationSchema } from '../../src/sources/configuration.ts';
+import { PROFILE_NAMES } from '../../src/sources/profiles.ts';
 
 const chart = join(import.meta.dirname, '..', '..', 'helm', 'x0tta');
 const read = (path: string): string => readFileSync(join(chart, path), 'utf8');
@@ -17,7 +19,7 @@ interface Value {
 
 function valuesOf(map: YAMLMap, prefix = '', inherited = false): readonly Value[] {
   return map.items.flatMap((pair, index): readonly Value[] => {
-    const { key, value } = pair as Pair<unknown, unknown>;
+    const { key, value } = pair;
     if (!isScalar(key)) return [];
     const path = prefix === '' ? String(key.value) : `${prefix}.${String(key.value)}`;
     // The parser gives the comment before a map's first key to the map.
@@ -91,6 +93,20 @@ describe('the values of the chart', () => {
       return false;
     };
     expect(values.map(({ path }) => path).filter(lacks)).to.deep.equal([]);
+  });
+
+  it('of a metric server are the fields that the configuration has', () => {
+    interface Definitions {
+      readonly $defs: {
+        readonly server: {
+          readonly properties: { readonly profile: { readonly enum: readonly string[] } };
+        };
+      };
+    }
+    const { server } = (JSON.parse(read('values.schema.json')) as Definitions).$defs;
+    const fields = Object.keys(configurationSchema.shape.servers.element.shape);
+    expect(Object.keys(server.properties)).to.have.members(fields);
+    expect(server.properties.profile.enum).to.have.members([...PROFILE_NAMES]);
   });
 
   it('are set by a test of the chart, each', () => {

@@ -69,6 +69,7 @@ describe('the caches of a cluster', () => {
     await until(() => cluster.logged.length === 7);
     expect(new Set(cluster.logged)).to.deep.equal(new Set(['a watch is interrupted and goes on']));
     expect(watch.unsynced()).to.deep.equal([]);
+    await until(() => !Object.values(watch.current()).includes(true));
   });
 
   it('are of our own objects where those have a label', async () => {
@@ -95,6 +96,38 @@ describe('the caches of a cluster', () => {
     endLists(...cluster.asked.keys());
     await watch.whenSynced();
     expect(cluster.asked.has(pathOf('grpcroutes'))).to.equal(false);
+  });
+
+  it('take a kind of route that is served later, and once', async () => {
+    watch = cluster.watching([]);
+    await start(always.length);
+    endLists(...always.map((kind) => pathOf(kind)));
+    await watch.whenSynced();
+    watch.watchRoutes(['GRPCRoute']);
+    watch.watchRoutes(['GRPCRoute', 'HTTPRoute']);
+    await until(() => cluster.asked.size === 7);
+    expect(watch.unsynced()).to.deep.equal(['grpcroutes', 'httproutes']);
+    endLists(pathOf('grpcroutes'), pathOf('httproutes'));
+    await watch.whenSynced();
+    expect(watch.unsynced()).to.deep.equal([]);
+  });
+
+  it('are not synced while they are listed anew', async () => {
+    await start(7);
+    endLists(...cluster.asked.keys());
+    await watch.whenSynced();
+    expect(new Set(Object.values(watch.current()))).to.deep.equal(new Set([true]));
+    cluster.asked.clear();
+    const relisted = watch.relist();
+    expect(watch.unsynced()).to.have.lengthOf(7);
+    await until(() => cluster.asked.size === 7);
+    endLists(...[...cluster.asked.keys()].filter((path) => !path.endsWith('pods')));
+    await until(() => watch.unsynced().length === 1);
+    expect(watch.unsynced()).to.deep.equal(['pods']);
+    expect(watch.current()).to.include({ pods: false, services: true, httproutes: true });
+    endLists(pathOf('pods'));
+    await relisted;
+    expect(watch.unsynced()).to.deep.equal([]);
   });
 
   it('know which kinds of routes the server has, and none without the Gateway API', async () => {

@@ -45,6 +45,7 @@ describe('the caches of some namespaces', () => {
     for (const path of pathsIn('mesh')) endList(path, 7);
     await until(() => watch.unsynced().length === kinds.length);
     expect(watch.unsynced()).to.include('pods in shop').and.not.include('pods in mesh');
+    expect(watch.current(), 'of a resource in all of them').to.include({ pods: false });
     for (const path of pathsIn('shop')) endList(path, 7);
     await watch.whenSynced();
     expect(watch.unsynced()).to.deep.equal([]);

@@ -42,14 +42,16 @@ function setUp() {
     watch: () => Promise.resolve({ type: 'closed' }),
   };
   const log: string[] = [];
+  let dropped = 0;
   const recorder = createEventRecorder({
     client,
     clock: new FakeClock(Date.UTC(2026, 0, 2, 3, 4, 5, 678)),
     log: (level, message) => log.push(`${level}: ${message}`),
+    onDropped: () => dropped++,
     reportingInstance: 'operator-0',
   });
   const bodyOf = (index: number): SentBody => sent[index]?.request.body as SentBody;
-  return { recorder, sent, log, bodyOf };
+  return { recorder, sent, log, bodyOf, dropped: () => dropped };
 }
 
 describe('event recorder', () => {
@@ -98,7 +100,7 @@ describe('event recorder', () => {
   });
 
   it('sends one at a time, logs a failure and goes on', async () => {
-    const { recorder, sent, log } = setUp();
+    const { recorder, sent, log, dropped } = setUp();
     recorder.tell(object, EVENT);
     recorder.tell(object, EVENT);
     await settle();
@@ -109,12 +111,14 @@ describe('event recorder', () => {
     await settle();
     expect(sent).to.have.length(2);
     expect(log).to.deep.equal(['warn: an Event could not be written']);
+    expect(dropped()).to.equal(1);
   });
 
   it('drops what does not fit in the queue, and says so', async () => {
-    const { recorder, sent, log } = setUp();
+    const { recorder, sent, log, dropped } = setUp();
     for (let i = 0; i < 300; i++) recorder.tell(object, EVENT);
     expect(log).to.have.length(300 - 257);
+    expect(dropped()).to.equal(300 - 257);
     for (let i = 0; i < sent.length; i++) {
       sent[i]?.answer.resolve({});
       await settle();

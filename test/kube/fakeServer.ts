@@ -1,6 +1,7 @@
 // An HTTP server on 127.0.0.1 that answers what the test tells it to, request by request, in place
 // of an API server. It knows nothing of Kubernetes.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { KubeConnection } from '../../src/kube/config.ts';
 import { createTransport, type KubeTransport } from '../../src/kube/transport.ts';
@@ -16,7 +17,8 @@ export interface Received {
 }
 
 export class FakeServer {
-  readonly #server = createServer((request, response) => void this.#receive(request, response));
+  readonly #tls: { readonly key: string; readonly cert: string } | undefined;
+  readonly #server;
   readonly #waiting: Received[] = [];
   readonly #takers: ((received: Received) => void)[] = [];
   readonly #open = new Set<Socket>();
@@ -25,17 +27,27 @@ export class FakeServer {
   /** Answers requests in place of `next`, while it is set. */
   answer: ((received: Received) => void) | undefined;
 
-  async start(): Promise<void> {
-    this.#server.on('connection', (socket) => {
+  /** With `tls`, PEM, it speaks HTTPS. */
+  constructor(tls?: { readonly key: string; readonly cert: string }) {
+    this.#tls = tls;
+    const receive = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#receive(request, response);
+    this.#server = tls === undefined ? createServer(receive) : createTlsServer(tls, receive);
+  }
+
+  /** On a free port unless one is said. */
+  async start(port = 0): Promise<void> {
+    this.#server.on('connection', (socket: Socket) => {
       this.connections++;
       this.#open.add(socket);
       socket.on('close', () => this.#open.delete(socket));
     });
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const scheme = this.#tls === undefined ? 'http' : 'https';
+    return `${scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   /** The next request that nobody took yet. */

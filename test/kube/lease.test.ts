@@ -2,9 +2,10 @@
 // nobody is sure.
 import { expect } from 'chai';
 import { errorFromStatus } from '../../src/kube/errors.ts';
-import { createElection, onlyWhileLeading } from '../../src/kube/lease.ts';
+import { createElection } from '../../src/kube/lease.ts';
 import type { Election } from '../../src/kube/lease.ts';
 import type { KubeClient, KubeRequest, WatchEnd } from '../../src/kube/transport.ts';
+import { createWriteGate } from '../../src/kube/writeGate.ts';
 import { FakeClock } from '../runtime/fakeClock.ts';
 
 const times = { durationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 };
@@ -64,12 +65,13 @@ describe('leader election', () => {
   let server: LeaseServer;
   let clock: FakeClock;
   let lost: string[];
+  let logged: string[];
   let elections: Election[];
 
   beforeEach(() => {
     server = new LeaseServer();
     clock = new FakeClock();
-    [lost, elections] = [[], []];
+    [lost, logged, elections] = [[], [], []];
   });
 
   afterEach(async () => {
@@ -83,7 +85,9 @@ describe('leader election', () => {
     const election = createElection({
       client: server.client(name),
       clock: own,
-      log: () => undefined,
+      log: (level, message, fields) => {
+        if (level === 'warn') logged.push(`${message}: ${String(fields?.['error'])}`);
+      },
       namespace: 'x0tta-system',
       name: 'x0tta',
       identity: name,
@@ -117,6 +121,30 @@ describe('leader election', () => {
     expect(a.isLeader()).to.equal(false);
     expect(holder()).to.equal('b');
     expect(b.isLeader()).to.equal(true);
+  });
+
+  it('goes on at once also when the leader is stopped as it takes it', async () => {
+    const a = join('a');
+    const started = a.start();
+    await a.stop();
+    await started;
+    expect(a.isLeader()).to.equal(false);
+    expect([server.writes, holder()]).to.deep.equal([2, '']);
+    expect(await join('b').start()).to.equal(true);
+  });
+
+  it('is missed with one line, however long it can not be had', async () => {
+    const a = join('a');
+    server.unreachable.add('a');
+    await a.start();
+    await clock.advance(60_000);
+    expect(logged).to.deep.equal(['the lease could not be written: the server answered 503']);
+    server.unreachable.clear();
+    await clock.advance(2_000);
+    expect(a.isLeader()).to.equal(true);
+    server.unreachable.add('a');
+    await clock.advance(6_000);
+    expect(logged).to.have.lengthOf(2);
   });
 
   it('goes on after the leader was silent for the whole duration, and no sooner', async () => {
@@ -186,7 +214,7 @@ describe('leader election', () => {
 
   it('lets no write through but those of the leader', async () => {
     const a = join('a');
-    const client = onlyWhileLeading(server.client('a'), () => a.isLeader());
+    const { client } = createWriteGate(server.client('a'), () => a.isLeader());
     const write = { method: 'PUT', path: '/x', body: { metadata: {} } } as const;
     await a.start();
     server.unreachable.add('a');

@@ -21,14 +21,18 @@ describe('reflector', () => {
   let waitOut: Reflected['waitOut'];
   let stop: Reflected['stop'];
   let token: () => Promise<string>;
+  let logged: string[];
   let unhandled: unknown[];
   const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
 
   beforeEach(async () => {
     token = () => Promise.resolve('secret');
     ({ server, clock, store, options, reflector, heard, takeWatch, waitOut, stop } =
-      await reflected({ token: () => token() }));
-    unhandled = [];
+      await reflected({
+        token: () => token(),
+        log: (level, _, fields) => void logged.push(`${level}: ${String(fields?.['error'])}`),
+      }));
+    [logged, unhandled] = [[], []];
     process.on('unhandledRejection', onUnhandled);
   });
 
@@ -194,6 +198,19 @@ describe('reflector', () => {
     expect(heard).to.deep.equal(['n/a ->1']);
   });
 
+  it('says each reason for a long wait twice, as a fault and as a lasting one', async () => {
+    reflector.start();
+    for (const message of ['away', 'away', 'away', 'away', 'no', 'no']) {
+      replyStatus(await takeList(), 503, 'ServiceUnavailable', message);
+      await waitOut();
+    }
+    reply(await takeList(), 200, list([], 7));
+    await reflector.whenSynced();
+    const said = logged.filter((line) => !line.startsWith('debug'));
+    expect(said).to.deep.equal(['info: away', 'warn: away', 'warn: no']);
+    expect(logged).to.have.lengthOf(6);
+  });
+
   it('waits as long as the server asks', async () => {
     reflector.start();
     const received = await takeList();
@@ -211,9 +228,11 @@ describe('reflector', () => {
     server.cut();
     await waitOut();
     await waitOut();
+    expect([reflector.synced, reflector.current]).to.deep.equal([true, false]);
     token = () => Promise.resolve('secret');
     await waitOut();
-    await takeWatch(8);
+    sendEvent(await takeWatch(8), 'BOOKMARK', bookmark(9));
+    await until(() => reflector.current);
     expect(unhandled).to.deep.equal([]);
   });
 

@@ -191,11 +191,16 @@ describe('a list that is streamed', () => {
     expect(heard.slice(2)).to.deep.equal(['n/b 2>-']);
   });
 
-  it('is still streamed by a server that was only out of order or too busy', async () => {
-    replyStatus(await server.next(), 503, 'ServiceUnavailable', 'starting');
-    await waitOut();
-    replyStatus(await server.next(), 429, 'TooManyRequests', 'slow down');
-    await waitOut();
+  it('is still streamed by a server that only could not, or did not want to', async () => {
+    for (const [status, reason] of [
+      [503, 'ServiceUnavailable'],
+      [429, 'TooManyRequests'],
+      [404, 'NotFound'],
+      [403, 'Forbidden'],
+    ] as const) {
+      replyStatus(await server.next(), status, reason, 'not now');
+      await waitOut();
+    }
     await streamList(7, pod('a', 3));
     await reflector.whenSynced();
     expect(heard).to.deep.equal(['n/a ->3']);

@@ -5,6 +5,7 @@ import type { KubeObject } from '../../src/kube/port.ts';
 import * as trim from '../../src/kube/trim.ts';
 import { revisionView } from '../../src/reconcile/views.ts';
 import { servicePair, viewOf } from '../../src/traffic/httpRoute.ts';
+import type { ManagedFields } from '../../src/traffic/httpRoute.ts';
 import { routeOf, splitRule } from '../traffic/routes.ts';
 
 const metadata = {
@@ -91,11 +92,32 @@ describe('what a cache keeps', () => {
       'x0tta.io/verdict': 'none',
     });
     const owner = { manager: 'argocd', time: 'now', fieldsV1: { 'f:spec': { 'f:rules': {} } } };
-    Object.assign(route.metadata, { managedFields: [owner, { manager: 'much' }] });
+    const managedFields = [owner, { manager: 'much' }, { manager: 'x0tta' }];
+    Object.assign(route.metadata, { managedFields });
     const services = servicePair('web');
     const kept = trim.trimRoute(route);
     expect(viewOf(kept, services)).to.deep.equal(viewOf(route, services));
     expect(JSON.stringify(kept)).to.not.include('much');
+  });
+
+  it('of a route knows the places of the entries of its own, of others no more than before', () => {
+    const rules = { 'f:spec': { 'f:rules': {} } };
+    const annotations = { 'f:metadata': { 'f:annotations': {} } };
+    const managed = (...managedFields: readonly ManagedFields[]): KubeObject['metadata'] => {
+      const route = routeOf([splitRule(80, 20)]);
+      return trim.trimRoute({ ...route, metadata: { ...route.metadata, managedFields } }).metadata;
+    };
+    const own = { manager: 'x0tta', time: 'now' };
+    const kept = managed(
+      { manager: 'labeller', fieldsV1: { 'f:spec': {} } },
+      { ...own, fieldsV1: annotations as ManagedFields['fieldsV1'] & object },
+      { manager: 'argocd', fieldsV1: rules },
+      { ...own, subresource: 'status', fieldsV1: rules },
+    );
+    expect(kept).to.have.deep.property('managedFields', [
+      { place: 1, ...own },
+      { manager: 'argocd', fieldsV1: rules },
+    ]);
   });
 
   it('of an X0ttaDeployment is not what kubectl applied last', () => {

@@ -65,17 +65,19 @@ export async function watchedCluster() {
     watching: (
       routeKinds: readonly RouteKind[],
       namespaces: readonly string[] | null = null,
-    ): ClusterWatch =>
-      createClusterWatch({
+    ): ClusterWatch => {
+      const watch = createClusterWatch({
         client,
         clock,
         random: () => 0.5,
         log: (_, message) => void logged.push(message),
         onChange: (key) => void changed.push(key),
         strings: new SharedStrings(),
-        routeKinds,
         namespaces,
-      }),
+      });
+      watch.watchRoutes(routeKinds);
+      return watch;
+    },
 
     endList: (path: string, version: number): void => {
       const annotations = { 'k8s.io/initial-events-end': 'true' };

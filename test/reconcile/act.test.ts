@@ -64,6 +64,10 @@ describe('the commands of a pass', () => {
           return [routes];
         },
         release: async () => [routes],
+        handBack: async (_, views) => {
+          calls.push(`hand back ${views.map((view) => view?.name ?? 'nothing').join()}`);
+          return [routes];
+        },
         readBack: async () => {
           calls.push('readBack');
           return { atZero, message: 'the canary has 20' };
@@ -125,6 +129,25 @@ describe('the commands of a pass', () => {
     expect(await run(create)).to.deep.equal(['refused']);
     write = { kind: 'taken', message: 'exists' };
     expect(await run(create)).to.deep.equal(['refused']);
+  });
+
+  it('go on after a hand-back that fails, whatever it met', async () => {
+    const handBack: Command = { kind: 'handBackRoutes' };
+    const last: Command = { kind: 'removeFinalizer' };
+    routes = { kind: 'failed', route: 'shop', error: new Error('no') };
+    expect(await run(handBack, last)).to.deep.equal(['putOff', 'done']);
+    routes = { kind: 'conflict', route: 'shop', message: 'changed' };
+    expect(await run(handBack, last)).to.deep.equal(['conflict', 'done']);
+    const pair = ['hand back shop', 'finalizers '];
+    expect(calls).to.deep.equal([...pair, ...pair]);
+  });
+
+  it('hand no route back that carries the rollout of another object', async () => {
+    const [own = null] = new FakeCluster().observe().routes;
+    const two = { routes: [own, own], routeOwners: ['mesh/other', null] };
+    const obs = { ...new FakeCluster().observe(), ...two };
+    await act([{ kind: 'handBackRoutes' }], obs, null, ports());
+    expect(calls).to.deep.equal(['hand back nothing,shop']);
   });
 
   it('keep the finalizers of others', async () => {

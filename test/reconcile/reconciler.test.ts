@@ -66,6 +66,7 @@ describe('a pass', () => {
         read: () => [null],
         carryOut: async () => [],
         release: async () => [],
+        handBack: async () => [],
         readBack: async () => ({ atZero: true, message: '' }),
       },
       evidence: {

@@ -31,9 +31,12 @@ export class Scene {
   readonly statuses: Status[] = [];
   /** What the routes answer to new weights. */
   moveRoutes: () => Promise<readonly RouteOutcome[]> = async () => [];
+  /** What the routes answer when their fields are handed back. */
+  handBackRoutes: () => Promise<readonly RouteOutcome[]> = async () => [];
   /** What the API server answers to a new status. */
   takeStatus: () => Promise<WriteResult<never>> = done;
   arrivedMs: number | null = null;
+  readonly logged: string[] = [];
   /** The reasons of the Events. */
   readonly told: string[] = [];
   /** What the operator can't carry out, which the cluster in memory would not take. */
@@ -81,6 +84,7 @@ export class Scene {
         read: () => cluster.observe().routes,
         carryOut: () => this.moveRoutes(),
         release: async () => [],
+        handBack: () => this.handBackRoutes(),
         readBack: async () => ({ atZero: true, message: '' }),
       },
       evidence: {
@@ -96,7 +100,7 @@ export class Scene {
       },
       clock,
       events: { tell: (_, { reason }) => void this.told.push(reason) },
-      log: () => undefined,
+      log: (_, message) => void this.logged.push(message),
       telling: {
         decided: (check) => void this.decided.push(check),
         incident: (alert) => void this.incidents.push(alert),

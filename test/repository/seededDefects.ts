@@ -112,4 +112,12 @@ export const seededDefects: readonly SeededDefect[] = [
     testFile: decide,
     title: 'counts the hold from the acceptance of the router',
   },
+  {
+    defect: 'The fields of the routes go back before the canary is drained.',
+    file: 'src/core/handBack.ts',
+    text: 'view.deleting || view.replicas === 0',
+    replacement: 'view.deleting || view.replicas >= 0',
+    testFile: 'test/core/handBack.test.ts',
+    title: 'stands from the first weight until the canary of a rollback is drained',
+  },
 ];

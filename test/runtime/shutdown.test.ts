@@ -7,15 +7,14 @@ type Signal = 'SIGTERM' | 'SIGINT';
 
 function setUp(steps: readonly StopStep[]) {
   const clock = new FakeClock();
-  const listeners = new Map<Signal, (signal: Signal) => void>();
+  let send: (signal: Signal) => void = () => undefined;
   const exits: number[] = [];
   const process = {
-    on: (signal: Signal, listener: (signal: Signal) => void) => listeners.set(signal, listener),
-    exit: (code: number) => exits.push(code),
+    onSignal: (listener: typeof send) => void (send = listener),
+    exit: (code: number) => void exits.push(code),
   };
-  installShutdown({ process, clock, log: () => undefined, steps, boundMs: 1000 });
-  const send = (signal: Signal): void => listeners.get(signal)?.(signal);
-  return { clock, exits, send };
+  const begin = installShutdown({ process, clock, log: () => undefined, steps, boundMs: 1000 });
+  return { clock, exits, send: (signal: Signal) => send(signal), begin };
 }
 
 describe('shutdown', () => {
@@ -64,6 +63,31 @@ describe('shutdown', () => {
     await settle();
     expect(reached).to.equal(true);
     expect(exits).to.deep.equal([1]);
+  });
+
+  it('leaves a step whose own bound is over, and exits with 0', async () => {
+    const trace: string[] = [];
+    const { clock, exits, send } = setUp([
+      { name: 'slow', stop: () => new Promise(() => {}), boundMs: 300 },
+      { name: 'quick', stop: async () => void trace.push('quick'), boundMs: 300 },
+      { name: 'bad', stop: () => Promise.reject(new Error('no')), boundMs: 300 },
+    ]);
+    send('SIGTERM');
+    await clock.advance(299);
+    expect(trace).to.deep.equal([]);
+    await clock.advance(1);
+    expect(trace).to.deep.equal(['quick']);
+    expect(exits, 'a failure is one all the same').to.deep.equal([1]);
+    expect(clock.pendingTimers).to.equal(0);
+  });
+
+  it('begins without a signal, and exits with the code that it was given', async () => {
+    const trace: string[] = [];
+    const steps = [{ name: 'only', stop: async () => void trace.push('only') }];
+    const { begin, exits } = setUp(steps);
+    begin('nothing is left to do', 1);
+    await settle();
+    expect([trace, exits]).to.deep.equal([['only'], [1]]);
   });
 
   it('exits with 1 when the bound is over', async () => {

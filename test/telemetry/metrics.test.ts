@@ -1,7 +1,10 @@
 // The metrics as they are scraped: names, labels, and that their number has a bound.
 import { expect } from 'chai';
 import { BUILT_IN_SIGNALS } from '../../src/api/runbook.ts';
-import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics, type Metrics, type Readings } from '../../src/telemetry/metrics.ts';
+import { FakeClock } from '../runtime/fakeClock.ts';
+
+const facts = { version: '1.2.3', node: '24.21.0', hash: '0123456789ab' };
 
 async function linesOf(metrics: Metrics): Promise<readonly string[]> {
   const { text } = await metrics.exposition();
@@ -10,10 +13,24 @@ async function linesOf(metrics: Metrics): Promise<readonly string[]> {
 
 describe('metrics', () => {
   let metrics: Metrics;
+  let clock: FakeClock;
 
   beforeEach(() => {
-    metrics = createMetrics();
+    clock = new FakeClock(1_700_000_000_500);
+    metrics = createMetrics(facts, clock);
   });
+
+  const watch = (change: Partial<Readings>): void =>
+    metrics.watch({
+      queue: () => ({ urgentReady: 0, normalReady: 0, delayed: 0, processing: 0, failing: 0 }),
+      isLeader: () => false,
+      crdMissingCount: () => 0,
+      synced: () => ({}),
+      phases: () => ({}),
+      stalled: () => ({}),
+      canaries: () => [],
+      ...change,
+    });
 
   it('are an exposition that Prometheus reads, with the process in it', async () => {
     const { contentType, text } = await metrics.exposition();
@@ -30,9 +47,9 @@ describe('metrics', () => {
     metrics.countDecision('rollbackLimitHeld');
     metrics.countIncident('HIGH_ERROR_RATE');
     expect(await linesOf(metrics)).to.include.members([
-      'x0tta_reconcile_seconds_count{result="done"} 1',
-      'x0tta_reconcile_seconds_bucket{le="0.025",result="done"} 1',
-      'x0tta_reconcile_seconds_count{result="failed"} 1',
+      'x0tta_reconcile_duration_seconds_count{result="done"} 1',
+      'x0tta_reconcile_duration_seconds_bucket{le="0.025",result="done"} 1',
+      'x0tta_reconcile_duration_seconds_count{result="failed"} 1',
       'x0tta_metric_queries_total{server="main",result="ok"} 1',
       'x0tta_metric_queries_total{server="main",result="TimedOut"} 1',
       'x0tta_decisions_total{check="rollbackLimitHeld"} 1',
@@ -42,15 +59,11 @@ describe('metrics', () => {
 
   it('ask for the queue and the phases at each scrape', async () => {
     let delayed = 3;
-    metrics.watchQueue(() => ({
-      urgentReady: 1,
-      normalReady: 2,
-      delayed,
-      processing: 4,
-      failing: 0,
-    }));
     const phases = { Stable: 8, Progressing: 1, RollingBack: 0, RolledBack: 0, Invalid: 0 };
-    metrics.watchPhases(() => phases);
+    watch({
+      queue: () => ({ urgentReady: 1, normalReady: 2, delayed, processing: 4, failing: 0 }),
+      phases: () => phases,
+    });
     expect(await linesOf(metrics)).to.include.members([
       'x0tta_queue_keys{state="urgentReady"} 1',
       'x0tta_queue_keys{state="delayed"} 3',
@@ -61,13 +74,85 @@ describe('metrics', () => {
     expect(await linesOf(metrics)).to.include('x0tta_queue_keys{state="delayed"} 0');
   });
 
+  it('say what runs, with what, and whether it leads', async () => {
+    let [leads, missing] = [false, 0];
+    watch({ isLeader: () => leads, crdMissingCount: () => missing });
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_build_info{version="1.2.3",node="24.21.0"} 1',
+      'x0tta_configuration_info{hash="0123456789ab"} 1',
+      'x0tta_leader 0',
+      'x0tta_crd_missing_fields 0',
+    ]);
+    [leads, missing] = [true, 7];
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_leader 1',
+      'x0tta_crd_missing_fields 7',
+    ]);
+  });
+
+  it('say of each watched resource whether it is known whole', async () => {
+    let synced: Record<string, boolean> = { pods: false, services: true };
+    watch({ synced: () => synced });
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_watch_synced{resource="pods"} 0',
+      'x0tta_watch_synced{resource="services"} 1',
+    ]);
+    synced = { ...synced, pods: true, httproutes: false };
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_watch_synced{resource="pods"} 1',
+      'x0tta_watch_synced{resource="httproutes"} 0',
+    ]);
+  });
+
+  it('name the reasons that objects are stalled by, and none of before', async () => {
+    let stalled: Record<string, number> = { RouteMissing: 2, UnknownServer: 1 };
+    let phases: Record<string, number> = { Stable: 3 };
+    watch({ stalled: () => stalled, phases: () => phases });
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_objects_stalled{reason="RouteMissing"} 2',
+      'x0tta_objects_stalled{reason="UnknownServer"} 1',
+      'x0tta_objects{phase="Stable"} 3',
+    ]);
+    stalled = { RouteMissing: 1 };
+    phases = {};
+    const left = (await linesOf(metrics)).filter((line) => line.startsWith('x0tta_objects'));
+    expect(left).to.deep.equal(['x0tta_objects_stalled{reason="RouteMissing"} 1']);
+  });
+
+  it('keep when a metric server last gave a good answer, once it has', async () => {
+    const last = 'x0tta_metric_server_last_answer_timestamp_seconds';
+    const lines = async (): Promise<readonly string[]> =>
+      (await linesOf(metrics)).filter((line) => line.startsWith(last));
+    metrics.observeQuery('main', 'TimedOut');
+    expect(await lines()).to.deep.equal([]);
+    metrics.observeQuery('main', 'ok');
+    await clock.advance(60_000);
+    metrics.observeQuery('main', 'TimedOut');
+    expect(await lines()).to.deep.equal([`${last}{server="main"} 1700000000.5`]);
+    metrics.observeQuery('main', 'ok');
+    expect(await lines()).to.deep.equal([`${last}{server="main"} 1700000060.5`]);
+  });
+
+  it('count statuses that failed, by a bounded set of reasons, and lost Events', async () => {
+    for (const reason of ['Forbidden', 'Forbidden', 'Network', 'SomethingNew', '']) {
+      metrics.countStatusFailure(reason);
+    }
+    metrics.countDroppedEvent();
+    expect(await linesOf(metrics)).to.include.members([
+      'x0tta_status_write_failures_total{reason="Forbidden"} 2',
+      'x0tta_status_write_failures_total{reason="Network"} 1',
+      'x0tta_status_write_failures_total{reason="Other"} 2',
+      'x0tta_events_dropped_total 1',
+    ]);
+  });
+
   it('time requests to the API server, and the way from a hold to its patch', async () => {
     metrics.observeRequest('PATCH', 200, 0.02);
     metrics.observeRequest('GET', 0, 15);
     metrics.observeMove(0.04);
     expect(await linesOf(metrics)).to.include.members([
-      'x0tta_api_request_seconds_count{method="PATCH",status="200"} 1',
-      'x0tta_api_request_seconds_count{method="GET",status="none"} 1',
+      'x0tta_api_request_duration_seconds_count{method="PATCH",status="200"} 1',
+      'x0tta_api_request_duration_seconds_count{method="GET",status="none"} 1',
       'x0tta_hold_to_patch_seconds_bucket{le="0.05"} 1',
     ]);
   });
@@ -78,9 +163,9 @@ describe('metrics', () => {
       { name: 'memory', level: 'Unknown', value: null },
     ] as const;
     let canaries = [{ namespace: 'mesh', name: 'shop', weight: 20, signals }];
-    metrics.watchCanaries(() => canaries);
+    watch({ canaries: () => canaries });
     expect(await linesOf(metrics)).to.include.members([
-      'x0tta_canary_weight_percent{namespace="mesh",name="shop"} 20',
+      'x0tta_canary_weight_ratio{namespace="mesh",name="shop"} 0.2',
       'x0tta_signal_level{namespace="mesh",name="shop",signal="errorRate"} 2',
       'x0tta_signal_level{namespace="mesh",name="shop",signal="memory"} -1',
       'x0tta_signal_value{namespace="mesh",name="shop",signal="errorRate"} 0.07',
@@ -104,6 +189,6 @@ describe('metrics', () => {
 
   it('have a registry of their own', async () => {
     metrics.countDecision('here');
-    expect((await linesOf(createMetrics())).join()).to.not.include('here');
+    expect((await linesOf(createMetrics(facts, clock))).join()).to.not.include('here');
   });
 });

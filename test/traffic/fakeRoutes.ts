@@ -8,6 +8,7 @@ import { trimRoute } from '../../src/kube/trim.ts';
 import type { HttpRoute } from '../../src/traffic/httpRoute.ts';
 import type { PatchOperation } from '../../src/traffic/plan.ts';
 import { applyPatch, PatchError } from './jsonPatch.ts';
+import { managedFieldsOf } from './managedFields.ts';
 
 const folders =
   /^\/apis\/gateway\.networking\.k8s\.io\/v1\/namespaces\/mesh\/(?:http|grpc)routes\//;
@@ -35,9 +36,7 @@ export class FakeRoutes implements Pick<KubeClient, 'request'> {
     const sameSpec = JSON.stringify(before?.spec) === JSON.stringify(route.spec);
     const version = ++this.#version;
     const generation = (before?.metadata.generation ?? 0) + (sameSpec ? 0 : 1);
-    // The rules are one atomic list: who changes them has them alone.
-    const owner = { manager, time: timeOf(version), fieldsV1: { 'f:spec': { 'f:rules': {} } } };
-    const managedFields = sameSpec ? (before?.metadata.managedFields ?? []) : [owner];
+    const managedFields = managedFieldsOf(before, route, manager, timeOf(version));
     const metadata = {
       ...route.metadata,
       uid: before?.metadata.uid ?? route.metadata.uid,
@@ -86,7 +85,13 @@ export class FakeRoutes implements Pick<KubeClient, 'request'> {
     if (request.method !== 'PATCH' || request.patch !== 'json') throw new Error(`no ${what} here`);
     const patch = request.body as readonly PatchOperation[];
     this.patches.push(patch);
-    this.write(patched(route, patch), request.query?.['fieldManager'] ?? 'unknown');
+    const manager = request.query?.['fieldManager'] ?? 'unknown';
+    const next = patched(route, patch);
+    const managedFields = managedFieldsOf(route, next, manager, timeOf(this.#version));
+    const metadata = { ...next.metadata, managedFields };
+    const isSame = JSON.stringify({ ...next, metadata }) === JSON.stringify(route);
+    // What changes nothing is not written.
+    if (!isSame) this.write(next, manager);
     return copyOf(this.#routes.get(name) ?? route);
   }
 }

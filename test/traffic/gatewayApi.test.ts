@@ -1,6 +1,7 @@
 // The Gateway API provider on an API server in memory: the suite of all providers, and what is its
 // own: which requests it makes, and what it does when others write at the same moment.
 import { expect } from 'chai';
+import { errorFromStatus } from '../../src/kube/errors.ts';
 import type { HttpRoute } from '../../src/traffic/httpRoute.ts';
 import { createGatewayApi } from '../../src/traffic/gatewayApi.ts';
 import type { RouteOutcome, TrafficProvider, TrafficTarget } from '../../src/traffic/port.ts';
@@ -70,6 +71,10 @@ describe('gatewayApi', () => {
     provider.carryOut(target, provider.read(target), raiseTo(percent));
   const lower = (percent: number): Promise<readonly RouteOutcome[]> =>
     provider.carryOut(target, provider.read(target), lowerTo(percent));
+  const handBack = (): Promise<readonly RouteOutcome[]> =>
+    provider.handBack(target, provider.read(target));
+  const managers = (): unknown =>
+    routes.live('web')?.metadata.managedFields?.map(({ manager }) => manager);
   const stripMark = (route: HttpRoute): HttpRoute => {
     const { annotations: _, ...metadata } = route.metadata;
     return { ...route, metadata };
@@ -78,8 +83,7 @@ describe('gatewayApi', () => {
   it('writes once, as its own field manager, and says when that was acknowledged', async () => {
     expect(await raise(5)).to.deep.equal([{ kind: 'done', route: 'web', changed: true, atMs: 5 }]);
     expect(routes.requests).to.deep.equal(['PATCH web']);
-    const [entry] = routes.live('web')?.metadata.managedFields ?? [];
-    expect(entry).to.include({ manager: 'x0tta' });
+    expect(managers()).to.deep.equal(['kubectl', 'x0tta']);
   });
 
   it('asks nobody when it reads, and nobody when nothing is to do', async () => {
@@ -187,5 +191,66 @@ describe('gatewayApi', () => {
     await raise(5);
     await provider.readBack(target);
     expect(provider.read(target)[0]?.otherManager).to.equal(null);
+  });
+
+  describe('handing its fields back', () => {
+    beforeEach(async () => {
+      await raise(5);
+      await lower(0);
+      routes.requests.length = 0;
+    });
+
+    it('is one patch of the stored route, and leaves the entries of others', async () => {
+      routes.edit('web', (route) => route, 'gateway');
+      routes.catchUp();
+      const [outcome] = await handBack();
+      expect(outcome).to.deep.equal({ kind: 'done', route: 'web', changed: true, atMs: 5 });
+      expect(routes.requests).to.deep.equal(['PATCH web']);
+      expect(managers()).to.deep.equal(['kubectl']);
+    });
+
+    it('asks nobody where no entry is its own', async () => {
+      await handBack();
+      routes.requests.length = 0;
+      const [outcome] = await handBack();
+      expect(outcome).to.include({ kind: 'done', changed: false });
+      expect(routes.requests).to.deep.equal([]);
+    });
+
+    it('looks at the live route where another one wrote meanwhile', async () => {
+      const labels = { by: 'gateway' };
+      routes.edit('web', (route) => ({ ...route, metadata: { ...route.metadata, labels } }));
+      expect((await handBack())[0]).to.include({ kind: 'done', changed: true });
+      expect(routes.requests).to.deep.equal(['PATCH web', 'GET web', 'PATCH web']);
+      expect(managers()).to.not.include('x0tta');
+    });
+
+    it('leaves a route whose canary got weight meanwhile', async () => {
+      const rules = [splitRule(60, 40)];
+      routes.edit('web', (route) => ({ ...route, spec: { rules } }));
+      expect((await handBack())[0]).to.include({ kind: 'done', changed: false });
+      expect(routes.requests).to.deep.equal(['PATCH web', 'GET web']);
+      expect(managers()).to.include('x0tta');
+    });
+
+    it('fails where the server gives the entry back, and does not insist', async () => {
+      routes.remove('web');
+      routes.write(routeOf([splitRule(100, 0)]), 'x0tta');
+      routes.catchUp();
+      const [outcome] = await handBack();
+      if (outcome?.kind !== 'failed') throw new Error(`the hand-back was ${outcome?.kind}`);
+      expect(outcome.error.message).to.include('managedFields name x0tta again');
+      expect(routes.requests).to.deep.equal(['PATCH web']);
+    });
+
+    it('tells what the server refuses', async () => {
+      routes.onRequest = () => {
+        throw errorFromStatus(403, { reason: 'Forbidden', message: 'not allowed' }, true);
+      };
+      const [outcome] = await handBack();
+      if (outcome?.kind !== 'failed') throw new Error(`the hand-back was ${outcome?.kind}`);
+      expect(outcome.error.message).to.include('HTTPRoute web').and.include('not allowed');
+      expect(routes.requests).to.deep.equal(['PATCH web']);
+    });
   });
 });

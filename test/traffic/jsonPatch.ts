@@ -27,14 +27,15 @@ function apply(document: unknown, operation: PatchOperation): void {
     if ((place[key] ?? null) !== operation.value) throw new PatchError(`${operation.path} differs`);
     return;
   }
-  // In an array it would insert; a plan that does so is wrong.
-  if (Array.isArray(place)) throw new PatchError(`${operation.path} is an element of a list`);
   if (operation.op === 'add') {
+    // In an array it would insert; a plan that does so is wrong.
+    if (Array.isArray(place)) throw new PatchError(`${operation.path} is an element of a list`);
     place[key] = structuredClone(operation.value);
     return;
   }
   if (!(key in place)) throw new PatchError(`${operation.path} is not there to remove`);
-  delete place[key];
+  if (Array.isArray(place)) place.splice(Number(key), 1);
+  else delete place[key];
 }
 
 function isContainer(value: unknown): value is Container {

@@ -2,9 +2,10 @@
 // any route: the share is right, and nothing else has changed.
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { trimRoute } from '../../src/kube/trim.ts';
 import { carriedBy } from '../../src/core/situation.ts';
 import { servicePair, viewOf, type HttpRoute } from '../../src/traffic/httpRoute.ts';
-import { planRelease, planWeights, type RoutePatch } from '../../src/traffic/plan.ts';
+import { planHandBack, planRelease, planWeights, type RoutePatch } from '../../src/traffic/plan.ts';
 import type { DesiredTraffic } from '../../src/traffic/port.ts';
 import { applyPatch, PatchError } from './jsonPatch.ts';
 import {
@@ -257,5 +258,51 @@ describe('the patch of a route', () => {
         { numRuns: 500 },
       );
     });
+  });
+});
+
+describe("the patch that takes the operator's entries out of a route", () => {
+  const owned = (...managers: readonly string[]): HttpRoute => {
+    const route = routeOf([splitRule(100, 0)], marked);
+    const managedFields = managers.map((text) => {
+      const [manager = '', subresource = ''] = text.split('/');
+      return { manager, ...(subresource === '' ? {} : { subresource }) };
+    });
+    return { ...route, metadata: { ...route.metadata, managedFields } };
+  };
+  const places = (route: HttpRoute): string[] =>
+    lines(planHandBack(route, 'web', mark)).filter((line) => line.startsWith('remove'));
+
+  it('pins the version and the name of the entry', () => {
+    expect(lines(planHandBack(owned('helm', 'x0tta'), 'web', mark))).to.deep.equal([
+      'test /metadata/resourceVersion "7"',
+      'test /metadata/managedFields/1/manager "x0tta"',
+      'remove /metadata/managedFields/1',
+    ]);
+  });
+
+  it('takes every one of them, from the end, by its place in the whole list', () => {
+    const route = owned('x0tta', 'gateway/status', 'x0tta/status', 'kubectl', 'x0tta', 'helm');
+    const expected = ['remove /metadata/managedFields/4', 'remove /metadata/managedFields/0'];
+    expect(places(route)).to.deep.equal(expected);
+    expect(places(trimRoute(route)), 'of what the cache keeps').to.deep.equal(expected);
+    expect(places(trimRoute(trimRoute(route))), 'twice trimmed').to.deep.equal(expected);
+    const { managedFields } = applyPatch(route, planHandBack(route, 'web', mark)).metadata;
+    const left = managedFields?.map(({ manager }) => manager);
+    expect(left).to.deep.equal(['gateway', 'x0tta', 'kubectl', 'helm']);
+  });
+
+  it('is empty without an entry, with weight on the canary, and under another mark', () => {
+    const route = owned('helm', 'x0tta');
+    expect(places(owned('helm', 'x0tta/status'))).to.deep.equal([]);
+    expect(places({ ...route, spec: { rules: [{}, splitRule(99, 1)] } })).to.deep.equal([]);
+    expect(planHandBack(route, 'web', null)).to.deep.equal([]);
+    expect(planHandBack(route, 'web', { ...mark, attempt: 2 })).to.deep.equal([]);
+  });
+
+  it('holds for a route that lost its mark', () => {
+    const { metadata, ...rest } = owned('helm', 'x0tta');
+    const { annotations: _, ...unmarked } = metadata;
+    expect(places({ ...rest, metadata: unmarked })).to.have.lengthOf(1);
   });
 });

@@ -30,18 +30,17 @@
 {{- end }}
 
 {{- define "x0tta.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "x0tta.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "x0tta.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
+{{/* The chart's own win over those of the values, since objects are selected by them. */}}
 {{- define "x0tta.labels" -}}
-{{ include "x0tta.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := include "x0tta.selectorLabels" . | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") -}}
+{{- merge $own .Values.commonLabels | toYaml -}}
 {{- end }}
 
 {{- define "x0tta.serviceAccountName" -}}
@@ -72,14 +71,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{/* The operator's configuration file. */}}
+{{/* The operator's configuration file. What it would refuse is refused here, before a Pod fails. */}}
 {{- define "x0tta.configuration" -}}
 {{- $servers := list -}}
 {{- if .Values.prometheus.url -}}
-{{- $own := dict "name" .Values.prometheus.name "url" .Values.prometheus.url -}}
-{{- $servers = append $servers (merge $own .Values.prometheus.settings) -}}
+{{- $servers = append $servers .Values.prometheus -}}
 {{- end -}}
 {{- $servers = concat $servers .Values.servers -}}
+{{- $names := list -}}
+{{- range $servers -}}
+{{- if has .name $names -}}
+{{- fail (printf "two metric servers have the name %s; give each its own" .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- if and .Values.defaultServer (not (has .Values.defaultServer $names)) -}}
+{{- fail (printf "defaultServer is %s, and the metric servers are: %s" .Values.defaultServer (join ", " $names)) -}}
+{{- end -}}
+{{- if and (gt (len $names) 1) (not .Values.defaultServer) -}}
+{{- fail (printf "several metric servers need defaultServer, one of: %s" (join ", " $names)) -}}
+{{- end -}}
 {{- if $servers }}
 servers:
   {{- toYaml $servers | nindent 2 }}

@@ -12,7 +12,8 @@ const messages = {
     'is not of the operator: it needs the label app.kubernetes.io/managed-by=x0tta, a name that ' +
     'ends in -stable or -canary, and no other owner',
   deletion: 'the operator deletes no Service',
-  type: 'the services of the operator are of type ClusterIP, without external addresses',
+  type: 'the operator creates Services of type ClusterIP, without external addresses',
+  typeChange: 'the operator changes neither the type nor the external addresses of a Service',
   object: 'of an X0ttaDeployment the operator writes its finalizer and the status alone',
   finalizer: 'the only finalizer that the operator puts on or takes off is x0tta.io/traffic',
   weights: 'of a route the operator writes the weights of its own services alone',
@@ -107,8 +108,8 @@ function serviceRefusals(): readonly Refusal[] {
     create('type', 'one of type NodePort', service(canary, { type: 'NodePort' })),
     create('type', 'one of type ExternalName', service(canary, outside)),
     create('type', 'one with external addresses', service(canary, { externalIPs: ['192.0.2.1'] })),
-    own('type', 'make its own a NodePort', { spec: { type: 'NodePort' } }),
-    own('type', 'give its own an external address', { spec: { externalIPs: ['192.0.2.1'] } }),
+    own('typeChange', 'make its own a NodePort', { spec: { type: 'NodePort' } }),
+    own('typeChange', 'give its own an external address', { spec: { externalIPs: ['192.0.2.1'] } }),
     own('service', 'take the label off its own', {
       metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
     }),

@@ -11,7 +11,7 @@ process.on('SIGUSR2', () => {
   collect();
   const resources = process.getActiveResourcesInfo();
   const count = (name: string): number => resources.filter((each) => each === name).length;
-  const { heapUsed } = process.memoryUsage();
-  const left = { heapUsed, sockets: count('TCPSocketWrap'), timers: count('Timeout') };
+  const { heapUsed, rss: resident } = process.memoryUsage();
+  const left = { heapUsed, resident, sockets: count('TCPSocketWrap'), timers: count('Timeout') };
   writeFileSync(process.env['X0TTA_LEFT'] ?? '', JSON.stringify(left));
 });

@@ -5,6 +5,7 @@ import { ApiError } from '../client.ts';
 import type { OperatorHandle } from '../operator.ts';
 import { waitFor } from '../process.ts';
 import { sharedCluster } from '../shared.ts';
+import { fieldOwners } from './fieldOwners.ts';
 import { app, Stage } from './stage.ts';
 import type { AuditedWrite } from '../auditLog.ts';
 import { startStandIns } from './standIns.ts';
@@ -83,6 +84,7 @@ describe('a deletion while a canary is in traffic', function () {
     const { metadata } = await stage.readRoute();
     const left = Object.keys(metadata.annotations ?? {});
     expect(left.filter((name) => name.includes('x0tta.io'))).to.deep.equal([]);
+    expect(await fieldOwners(stage)).to.not.include('x0tta');
     await childrenGone();
     // A route that stands on services which are gone is its owner's to remove, not ours.
     expect(await stage.weights()).to.deep.equal([100, 0]);

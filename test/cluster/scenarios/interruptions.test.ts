@@ -109,15 +109,15 @@ describe('a rollout', function () {
     proxy.set(null);
     // As a stream; a list in pages would pass.
     proxy.withhold(/^\/api\/v1\/pods\?.*sendInitialEvents=true/);
-    const [port = 0] = await freePorts(1);
+    const [probePort = 0] = await freePorts(1);
     const starting = startOperator(cluster, {
       configYaml: `servers: [{name: main, url: '${metrics.url}', scrapeInterval: 1s}]`,
       apiUrl: proxy.url,
       args: ['--no-leader-elect'],
-      port,
+      probePort,
     });
     const unready = waitFor('pods to be all that is missing', async () => {
-      const answer = await request(`http://127.0.0.1:${port}/readyz`);
+      const answer = await request(`http://127.0.0.1:${probePort}/readyz`);
       const text = await answer.body.text();
       return answer.statusCode === 503 && text === 'not ready: pods\n';
     });

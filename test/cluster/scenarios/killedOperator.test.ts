@@ -9,6 +9,7 @@ import { waitFor } from '../process.ts';
 import { sharedCluster } from '../shared.ts';
 import { acceptRoutes } from './acceptRoutes.ts';
 import type { RouteAcceptor } from './acceptRoutes.ts';
+import { fieldOwners } from './fieldOwners.ts';
 import { startHoldingProxy } from './holdingProxy.ts';
 import type { HoldingProxy, Trap } from './holdingProxy.ts';
 import { app, Stage } from './stage.ts';
@@ -22,6 +23,8 @@ interface EndState {
   readonly incident: readonly (string | undefined)[];
   readonly rejected: number | undefined;
   readonly stablePods: number;
+  /** Who has fields of the route. */
+  readonly owners: readonly string[];
 }
 
 describe('an operator killed in the middle of a rollback', function () {
@@ -61,9 +64,10 @@ describe('an operator killed in the middle of a rollback', function () {
 
   const settled = async (stage: Stage): Promise<EndState> => {
     const status = await stage.phase('RolledBack');
-    await waitFor('the canary scaled down and its service back', async () => {
-      const state = await endState(stage, status);
-      return state.replicas[0] === 0 && new Set(state.services.split(' ')).size === 1;
+    await waitFor('the canary scaled down, its service and the route handed back', async () => {
+      const { replicas, services, owners } = await endState(stage, status);
+      const isServiceBack = new Set(services.split(' ')).size === 1;
+      return replicas[0] === 0 && isServiceBack && !owners.includes('x0tta');
     });
     return endState(stage, await stage.phase('RolledBack'));
   };
@@ -123,6 +127,7 @@ async function endState(stage: Stage, status: Status): Promise<EndState> {
     incident: [incident?.alert, incident?.signal, incident?.resolvedAt && 'resolved'],
     rejected: status.rejected?.length,
     stablePods: (await stage.pods(status.stable?.revision)).length,
+    owners: await fieldOwners(stage),
   };
 }
 

@@ -3,6 +3,7 @@
 // to go hands over at once.
 import { expect } from 'chai';
 import { defaultLeaseTimes } from '../../../src/kube/lease.ts';
+import { isHandBack } from '../auditLog.ts';
 import type { OperatorHandle } from '../operator.ts';
 import { startPodSetter } from '../pods.ts';
 import type { PodSetter } from '../pods.ts';
@@ -75,9 +76,10 @@ describe('two operators', function () {
 
   /** When the canary's weight was last written, by the API server's clock. */
   const trafficBackMs = (): number => {
-    const patch = stage.writes().findLast(({ objectRef, responseStatus }) => {
+    const patch = stage.writes().findLast((write) => {
+      const { objectRef, responseStatus } = write;
       const isRoute = objectRef.resource === 'httproutes' && objectRef.subresource === undefined;
-      return isRoute && responseStatus.code === 200;
+      return isRoute && responseStatus.code === 200 && !isHandBack(write);
     });
     return Date.parse(patch?.requestReceivedTimestamp ?? '');
   };

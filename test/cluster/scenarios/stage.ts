@@ -2,7 +2,7 @@
 // its own, and words for what a scenario waits for and asserts. It asserts nothing itself.
 import { request } from 'undici';
 import type { RouteKind, Status, X0ttaDeployment } from '../../../src/api/schema.ts';
-import { newEntries } from '../auditLog.ts';
+import { isHandBack, newEntries } from '../auditLog.ts';
 import type { AuditedWrite } from '../auditLog.ts';
 import type { Cluster } from '../cluster.ts';
 import { gatewayRef } from '../gateway.ts';
@@ -273,8 +273,10 @@ export class Stage {
 
   /** The route's canary weights in the order they were written. */
   writtenWeights(): readonly number[] {
-    return this.writes().flatMap(({ objectRef, responseObject }) => {
+    return this.writes().flatMap((write) => {
+      const { objectRef, responseObject } = write;
       if (objectRef.resource !== 'httproutes' || objectRef.subresource !== undefined) return [];
+      if (isHandBack(write)) return [];
       const refs = (responseObject as Route | undefined)?.spec?.rules[0]?.backendRefs ?? [];
       return refs.flatMap(({ name, weight }) => (name === `${app}-canary` ? [weight] : []));
     });

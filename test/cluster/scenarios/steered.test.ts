@@ -84,7 +84,7 @@ describe('a canary with steered evidence', function () {
     });
     const judged = await measured();
     const labels = `namespace="${stage.namespace}",name="${app}"`;
-    expect(judged(`x0tta_canary_weight_percent{${labels}}`)).to.equal(20);
+    expect(judged(`x0tta_canary_weight_ratio{${labels}}`)).to.equal(0.2);
     expect(judged(`x0tta_signal_value{${labels},signal="errorRate"}`)).to.equal(0);
     expect(judged('x0tta_objects{phase="AwaitingApproval"}')).to.equal(1);
     report(status, failing);

@@ -1,7 +1,7 @@
 // Draws docs/rollback.svg from the record that the newest `make demo` left: the canary's weight,
 // its errors against the limit, the hold, and the rollback.
 //
-//   node scripts/chart.ts
+//   node scripts/plot.ts
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DemoRecord, Moment } from './demo/record.ts';

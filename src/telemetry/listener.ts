@@ -1,42 +1,47 @@
-// The HTTP server for probes and scrapes: /healthz, /readyz and /metrics. It judges nothing: what
-// is not ready, and what the metrics are, it asks for.
+// An HTTP server of a few paths on an address of its own, with bounds on everything that a client
+// may take. What stands under a path is its caller's.
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../runtime/log.ts';
-import type { Metrics } from './metrics.ts';
 
-export interface HealthOptions {
-  /** Address to listen on: '0.0.0.0', '::' or '127.0.0.1'. */
-  readonly host: string;
+export interface ListenAddress {
+  /** The flag that says it, for messages: '--listen'. */
+  readonly flag: string;
+  /** Missing: every address of the machine, of both families where it has IPv6. */
+  readonly host: string | undefined;
   /** 0 takes a free one. */
   readonly port: number;
-  /** Names of what is not ready; none when the operator is. */
-  readonly ready: () => readonly string[];
-  readonly metrics: Pick<Metrics, 'exposition'>;
-  readonly log: Log;
 }
 
-export interface HealthServer {
-  readonly port: number;
-  /** Takes no more requests; resolves when those under way were answered. */
-  close(): Promise<void>;
-}
-
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly text: string;
 }
 
+export interface ListenerOptions {
+  readonly address: ListenAddress;
+  /** By path, without a query. What one throws is logged and answered with 500. */
+  readonly paths: ReadonlyMap<string, () => Answer | Promise<Answer>>;
+  /** Further ones are closed as they come. */
+  readonly maxConnections: number;
+  readonly log: Log;
+}
+
+export interface Listener {
+  readonly port: number;
+  /** Takes no more requests; resolves when those under way were answered. */
+  close(): Promise<void>;
+}
+
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 5_000;
-const PLAIN = 'text/plain; charset=utf-8';
 
 /** Rejects when the address can't be listened on. */
-export async function startHealthServer(options: HealthOptions): Promise<HealthServer> {
-  const { host, port, log } = options;
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const { address, log } = options;
   let closing = false;
   const underWay = new Set<ServerResponse>();
   let allAnswered: () => void = () => undefined;
@@ -58,8 +63,9 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
       });
     },
   );
-  await listen(server, host, port);
-  server.on('error', (error) => log('error', 'the health server failed', { error }));
+  server.maxConnections = options.maxConnections;
+  await listen(server, address);
+  server.on('error', (error) => log('error', `the server of ${address.flag} failed`, { error }));
   return {
     port: (server.address() as AddressInfo).port,
     async close() {
@@ -73,45 +79,34 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
   };
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  server.listen(port, host);
+async function listen(server: Server, { flag, host, port }: ListenAddress): Promise<void> {
+  // Without a host Node takes :: for both families, and 0.0.0.0 on a machine without IPv6.
+  server.listen({ port, ...(host === undefined ? {} : { host }) });
   try {
     await once(server, 'listening');
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`can't listen on ${host}:${port}, choose another --listen address: ${why}`, {
-      cause,
-    });
+    const where = `${host?.includes(':') === true ? `[${host}]` : (host ?? '')}:${port}`;
+    throw new Error(`can't listen on ${where}, choose another ${flag}: ${why}`, { cause });
   }
 }
 
-async function answerTo(method: string, url: string, options: HealthOptions): Promise<Answer> {
-  const { ready, metrics, log } = options;
+async function answerTo(method: string, url: string, options: ListenerOptions): Promise<Answer> {
+  const { paths, log } = options;
   if (method !== 'GET' && method !== 'HEAD') return plain(405, 'only GET and HEAD are answered');
+  const answer = paths.get(url.replace(/\?.*/s, ''));
+  if (answer === undefined) return plain(404, `here is ${[...paths.keys()].join(' and ')}`);
   try {
-    switch (url.replace(/\?.*/s, '')) {
-      case '/healthz':
-        return plain(200, 'ok');
-      case '/readyz': {
-        const unready = ready();
-        if (unready.length === 0) return plain(200, 'ok');
-        return plain(503, `not ready: ${unready.join(', ')}`);
-      }
-      case '/metrics': {
-        const { contentType, text } = await metrics.exposition();
-        return { status: 200, contentType, text };
-      }
-      default:
-        return plain(404, 'there are /healthz, /readyz and /metrics');
-    }
+    return await answer();
   } catch (error) {
     log('error', 'a probe or a scrape could not be answered', { url, error });
     return plain(500, 'this could not be answered; the log says why');
   }
 }
 
-function plain(status: number, line: string): Answer {
-  return { status, contentType: PLAIN, text: `${line}\n` };
+/** One line of text. */
+export function plain(status: number, line: string): Answer {
+  return { status, contentType: 'text/plain; charset=utf-8', text: `${line}\n` };
 }
 
 function send(response: ServerResponse, answer: Answer, closing: boolean): void {
