@@ -18,8 +18,16 @@ export interface AdmissionScene {
   close(): Promise<void>;
 }
 
-/** Names of ReplicaSets: the operator's, a Deployment's, and one of that with the marks of ours. */
-export const names = { own: `${app}-0123456789`, foreign: 'web-1', disguised: `${app}-web` };
+/**
+ * Names of ReplicaSets: the operator's, a Deployment's, one of that with the marks of ours, and one
+ * that nobody owns.
+ */
+export const names = {
+  own: `${app}-0123456789`,
+  foreign: 'web-1',
+  disguised: `${app}-web`,
+  ownerless: 'bare-1',
+};
 
 /** The beginning of each refusal. */
 export const denial = denialOf('x0tta');
@@ -100,7 +108,7 @@ export function route(resource: RouteResource): NewObject {
             { name: 'other', port: 80, weight: 7 },
           ],
         },
-        { matches: [matchOf('b')], backendRefs: [{ name: 'other', port: 80 }] },
+        { matches: [matchOf('b')], backendRefs: [{ name: 'other', namespace: 'b', port: 80 }] },
       ],
     },
   };
@@ -138,6 +146,7 @@ export async function openAdmissionScene(cluster: Cluster): Promise<AdmissionSce
     replicaSet(names.own, mark, [owner, web(false)]),
     replicaSet(names.foreign, found, [web(true)]),
     replicaSet(names.disguised, { ...found, ...mark }, [web(true)]),
+    replicaSet(names.ownerless, {}, []),
   ]) {
     await client.create(pathOf(namespace, 'replicasets'), each);
   }
