@@ -1,17 +1,16 @@
 // The bench: measures what docs/benchmarks.md says, prints it, and exits 1 when a limit is missed.
 //
-//   make bench           everything, in about an hour; writes docs/benchmarks.md
-//   make bench PART=a    one part (a with b, e, c with d, f), without writing
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+//   make bench           everything, in about an hour
+//   make bench PART=a    one run: a (with b), e, f, or c (with d)
+//
+// Each run writes its section of docs/benchmarks.md.
 import { say, startBench } from './bench.ts';
 import { measureRollbacks } from './rollbacks.ts';
-import { lineOf, pageOf } from './table.ts';
-import type { Row } from './table.ts';
+import { lineOf, writeSection } from './table.ts';
+import type { Row, Section } from './table.ts';
 import { measureTakeovers } from './takeover.ts';
 import { measureBurst, measureFleet } from './thousand.ts';
 
-const page = join(import.meta.dirname, '..', 'docs', 'benchmarks.md');
 const wanted = process.env['PART'] ?? '';
 
 async function rollbacks(part: 'a' | 'e'): Promise<readonly Row[]> {
@@ -32,12 +31,7 @@ async function fleet(count: number): Promise<readonly Row[]> {
   const bench = await startBench(5);
   try {
     const operator = await bench.startOperator();
-    const measured = await measureFleet(
-      bench,
-      operator,
-      count,
-      Number(process.env['WARM'] ?? (count === 1_000 ? 540 : 120)),
-    );
+    const measured = await measureFleet(bench, operator, count, count === 1_000 ? 540 : 120);
     const burst = count === 1_000 ? await measureBurst(bench, measured.members) : [];
     await measured.operator.stop();
     return [...measured.rows, ...burst];
@@ -47,21 +41,24 @@ async function fleet(count: number): Promise<readonly Row[]> {
 }
 
 const rows: Row[] = [];
-const add = (more: readonly Row[]): void => {
-  rows.push(...more);
-  for (const row of more) {
+const measure = async (section: Section, work: () => Promise<readonly Row[]>): Promise<void> => {
+  if (wanted !== '' && wanted !== section) return;
+  const measured = await work();
+  for (const row of measured) {
     say(lineOf(row));
     for (const line of row.counted ?? []) say(`  ${line}`);
   }
+  writeSection(section, measured);
+  rows.push(...measured);
 };
-if (wanted === '' || wanted === 'a') add(await rollbacks('a'));
-if (wanted === '' || wanted === 'e') add(await rollbacks('e'));
-if (wanted === '' || wanted === 'f') add(await measureTakeovers());
-const sizes = process.env['SIZES'] ?? '100,300,1000,3000';
-if (wanted === '' || wanted === 'c') {
-  for (const count of sizes.split(',').map(Number)) add(await fleet(count));
-}
-if (wanted === '') writeFileSync(page, pageOf(rows, new Date()));
+await measure('a', () => rollbacks('a'));
+await measure('e', () => rollbacks('e'));
+await measure('f', measureTakeovers);
+await measure('c', async () => {
+  const fleets: Row[] = [];
+  for (const count of [100, 300, 1_000, 3_000]) fleets.push(...(await fleet(count)));
+  return fleets;
+});
 const missed = rows.filter(({ limit }) => limit?.holds === false);
 for (const row of missed) say(`missed: ${lineOf(row)}`);
 process.exitCode = missed.length === 0 ? 0 : 1;

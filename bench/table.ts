@@ -1,9 +1,11 @@
-// The rows of docs/benchmarks.md: figures in, Markdown out. It measures nothing.
+// The sections of docs/benchmarks.md: figures in, Markdown out. It measures nothing.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
 
 /** One measured thing. */
 export interface Row {
-  /** The part of the bench: a to f. */
+  /** The part of the bench: a to f, or soak. */
   readonly part: string;
   readonly what: string;
   readonly unit: string;
@@ -50,19 +52,44 @@ export function listOf({ part, what, counted = [] }: Row): string {
   return `\nPart ${part}, ${what}, the longest that was measured:\n\n${lines.join('\n')}\n`;
 }
 
-/** The whole page. */
-export function pageOf(rows: readonly Row[], measuredAt: Date): string {
+/** What one run measures, and the title of its section on the page, in the page's order. */
+export const SECTIONS = {
+  a: 'Parts a and b: one rollback after the other',
+  e: 'Part e: one of ten stable pods is missing',
+  f: 'Part f: the leader goes in the middle of a rollback',
+  c: 'Parts c and d: a fleet at rest, and twenty rollbacks at once',
+  soak: 'Soak: half an hour of rollouts whose truth is known',
+} as const;
+export type Section = keyof typeof SECTIONS;
+
+/** A section with its date and machine. */
+export function sectionOf(section: Section, rows: readonly Row[], measuredAt: Date): string {
   const machine =
     `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ` +
     `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-  return `# Benchmarks
+  return `## ${SECTIONS[section]}
 
-Written by \`make bench\` from what it measured on ${measuredAt.toISOString().slice(0, 10)}: ${machine}.
-The shipped bundle against a real API server and a real Prometheus on the same machine, which had
-nothing else to do. Ratios compare with a bare PATCH of the same kind of object in the same run.
+Measured on ${measuredAt.toISOString().slice(0, 10)}: ${machine}.
 
 | Part | What | Unit | n | Median | P95 | Worst | Limit |
 | ---- | ---- | ---- | - | ------ | --- | ----- | ----- |
 ${rows.map(lineOf).join('\n')}
 ${rows.map(listOf).join('')}`;
+}
+
+/** The page with a section in the place of the one of the same title; the others stay. */
+export function withSection(page: string, section: Section, text: string): string {
+  const [head = '', ...parts] = page.split(/^(?=## )/m);
+  const titles = Object.values(SECTIONS);
+  const placeOf = (part: string): number => titles.findIndex((it) => part.startsWith(`## ${it}\n`));
+  const others = parts.filter((part) => placeOf(part) !== titles.indexOf(SECTIONS[section]));
+  const all = [...others, text].toSorted((one, other) => placeOf(one) - placeOf(other));
+  return `${[head, ...all].map((part) => part.trimEnd()).join('\n\n')}\n`;
+}
+
+/** Writes what was measured into docs/benchmarks.md. */
+export function writeSection(section: Section, rows: readonly Row[]): void {
+  const path = join(import.meta.dirname, '..', 'docs', 'benchmarks.md');
+  const text = sectionOf(section, rows, new Date());
+  writeFileSync(path, withSection(readFileSync(path, 'utf8'), section, text));
 }

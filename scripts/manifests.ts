@@ -63,14 +63,11 @@ function generator(more: object): object {
   };
 }
 
-interface Labelled {
-  readonly metadata: { readonly labels: unknown };
-}
-
 function configMapLabels(rendered: readonly Rendered[]): unknown {
   const [configMap] = documentsOf(rendered, 'configmap');
-  const object = configMap?.toJS() as Labelled | undefined;
-  return object?.metadata.labels;
+  if (configMap === undefined) throw new Error('the chart renders no ConfigMap');
+  const { metadata } = configMap.toJS() as { readonly metadata: { readonly labels: unknown } };
+  return metadata.labels;
 }
 
 function kustomization(content: object): string {

@@ -44,6 +44,7 @@ export const REASONS = {
 
   // Traffic
   WeightsConfirmed: 'The routes were read back with the weights the operator wants.',
+  RouteWriteFailed: 'The weights of a route could not be written; the message says why.',
   WeightsOverwritten: 'Another writer changed the weights; they are put back.',
   ServiceBypassesRouter:
     "The user's own Service reaches canary pods by pod count, past the router.",

@@ -4,6 +4,7 @@ import type { RouteKind } from '../api/schema.ts';
 import { servedRouteKinds } from '../kube/cluster.ts';
 import { createCrdCheck } from '../kube/crdCheck.ts';
 import { KubeError } from '../kube/errors.ts';
+import { routeResources } from '../kube/resources.ts';
 import { isTooOld, leastVersion, readServerVersion } from '../kube/serverVersion.ts';
 import { waitForServer } from '../kube/serverWait.ts';
 import type { ServerWaitOptions } from '../kube/serverWait.ts';
@@ -25,13 +26,12 @@ export interface Connecting {
   readonly done: Promise<boolean>;
 }
 
-const allKinds = 2;
-const bounds = { baseMs: 1_000, maxMs: 30_000 } as const;
+const allKinds = Object.keys(routeResources).length;
 
 export function connect(options: ConnectOptions): Connecting {
   const { client, log, serverUrl, signal } = options;
   const crd = createCrdCheck(options);
-  // Before it is known which routes there are none may be taken for missing.
+  // Until discovery has answered, no route kind counts as missing.
   const wait = waitForServer(
     () => Promise.all([readServerVersion(client), servedRouteKinds(client)]),
     options,
@@ -78,5 +78,5 @@ function followRoutes(first: readonly RouteKind[], options: ConnectOptions): voi
     watchRoutes(served);
     return served.length === allKinds;
   };
-  void lookAgain(look, { ...options, bounds });
+  void lookAgain(look, options);
 }

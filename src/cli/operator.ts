@@ -12,7 +12,6 @@ import type { EventRecorder } from '../kube/events.ts';
 import { SharedStrings } from '../kube/sharedStrings.ts';
 import { createTransport } from '../kube/transport.ts';
 import type { KubeClient } from '../kube/transport.ts';
-import { watchStatusWrites } from '../kube/statusWrites.ts';
 import { createWriteGate } from '../kube/writeGate.ts';
 import { createWrites } from '../kube/writes.ts';
 import { declareQueries } from '../reconcile/observe.ts';
@@ -49,6 +48,7 @@ import { version } from './version.ts';
 
 const clock = systemClock;
 const random = Math.random;
+/** More than the bounds of the steps together, of which the lease's own is 4 s. */
 const shutdownMs = 10_000;
 /** A leader lists within so many renew deadlines, or gives the lease back. */
 const listDeadlines = 3;
@@ -226,11 +226,7 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
   const { stores, cache } = watch;
   return createReconciler({
     cache,
-    writes: watchStatusWrites({
-      writes: createWrites({ client, ...stores }),
-      log,
-      onFailure: (reason) => metrics.countStatusFailure(reason),
-    }),
+    writes: createWrites({ client, ...stores }),
     traffic: createGatewayApi({ client, stores: stores.routes, clock }),
     evidence: poller,
     clock,
@@ -240,6 +236,8 @@ function createRooms({ client, watch, poller, recorder, metrics, log }: Rooms): 
       decided: (check) => metrics.countDecision(check),
       incident: (alert) => metrics.countIncident(alert),
       trafficMoved: (seconds) => metrics.observeMove(seconds),
+      statusFailed: (reason) => metrics.countStatusFailure(reason),
+      routeFailed: (reason) => metrics.countRouteFailure(reason),
     },
   });
 }

@@ -3,9 +3,9 @@
 import type { Reason } from '../api/reasons.ts';
 import type { Condition, Phase, Status } from '../api/schema.ts';
 import type { Decision } from './decision.ts';
-import type { Observation } from './model.ts';
+import type { Observation, Outcome } from './model.ts';
 import type { Situation } from './situation.ts';
-import { cut, rfc3339 } from './text.ts';
+import { cut, firstSentence, rfc3339 } from './text.ts';
 
 interface Statement {
   readonly type: string;
@@ -14,14 +14,23 @@ interface Statement {
   readonly message: string;
 }
 
-/** Reasons whose message counts something that moves with every request: no cause for a write. */
-const countingReasons: ReadonlySet<string> = new Set<Reason>(['TooFewRequests', 'EvidenceMissing']);
+/** Reasons whose message has numbers that differ each time: those are no cause for a write. */
+const countingReasons: ReadonlySet<string> = new Set<Reason>([
+  'TooFewRequests',
+  'EvidenceMissing',
+  'RouteWriteFailed',
+]);
 
 /** The conditions after a pass, in a fixed order; those that do not apply are left out. */
-export function conditionsOf(s: Situation, decision: Decision, phase: Phase): readonly Condition[] {
+export function conditionsOf(
+  s: Situation,
+  decision: Decision,
+  outcomes: readonly Outcome[],
+  phase: Phase,
+): readonly Condition[] {
   const generation = s.obs.object.metadata.generation;
   const before = s.obs.object.status;
-  return statements(s, decision, phase).map((statement) => {
+  return statements(s, decision, outcomes, phase).map((statement) => {
     const known = before?.conditions?.find(({ type }) => type === statement.type);
     const sameStatus = known?.status === statement.status;
     const keepsMessage =
@@ -44,7 +53,12 @@ function withoutNumbers(text: string): string {
   return text.replaceAll(/[0-9]+/g, '0');
 }
 
-function statements(s: Situation, decision: Decision, phase: Phase): Statement[] {
+function statements(
+  s: Situation,
+  decision: Decision,
+  outcomes: readonly Outcome[],
+  phase: Phase,
+): Statement[] {
   const { reason, message } = decision;
   const stalled = decision.stalled === true;
   const ready = phase === 'Stable' && reason === 'Stable';
@@ -55,7 +69,7 @@ function statements(s: Situation, decision: Decision, phase: Phase): Statement[]
   list.push(available(s));
   const evidence = evidenceAvailable(s);
   if (evidence !== null) list.push(evidence);
-  list.push(trafficRouted(s), rolledBack(phase, decision));
+  list.push(trafficRouted(s, outcomes), rolledBack(phase, decision));
   return list;
 }
 
@@ -93,12 +107,26 @@ function evidenceAvailable(s: Situation): Statement | null {
   return { type, status: 'False', reason: 'EvidenceMissing', message };
 }
 
-function trafficRouted(s: Situation): Statement {
+/** Why the weights of a pass could not be written, for people; null where they could. */
+export function routeWriteFailure(outcomes: readonly Outcome[]): string | null {
+  for (const outcome of outcomes) {
+    const { kind } = outcome.command;
+    if (outcome.kind !== 'failed' || (kind !== 'setWeights' && kind !== 'releaseRoutes')) continue;
+    return `${outcome.reason}: ${firstSentence(outcome.error.message)}`;
+  }
+  return null;
+}
+
+function trafficRouted(s: Situation, outcomes: readonly Outcome[]): Statement {
   const type = 'TrafficRouted';
   const { obs } = s;
   if (!s.routed) {
     const message = 'No router is named: the shares are pod counts behind the Service.';
     return { type, status: 'True', reason: 'WeightsConfirmed', message };
+  }
+  const failure = routeWriteFailure(outcomes);
+  if (failure !== null) {
+    return { type, status: 'False', reason: 'RouteWriteFailed', message: failure };
   }
   if (obs.routes.some((route) => route === null)) {
     const message = 'A route of spec.traffic.gatewayAPI.routes does not exist.';

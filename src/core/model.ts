@@ -295,4 +295,10 @@ export type Outcome =
   | { readonly kind: 'refused'; readonly command: Command; readonly problem: Problem }
   /** A hand-back failed, which holds nothing up: it is left for a later pass. */
   | { readonly kind: 'putOff'; readonly command: Command; readonly message: string }
-  | { readonly kind: 'failed'; readonly command: Command; readonly error: Error };
+  /** `reason`: why, in one word: the API server's own, Network, NotLeading or Other. */
+  | {
+      readonly kind: 'failed';
+      readonly command: Command;
+      readonly reason: string;
+      readonly error: Error;
+    };

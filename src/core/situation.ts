@@ -247,6 +247,13 @@ export function knownIncident(obs: Observation, id: string): Incident | undefine
   return obs.unwritten.find(own) ?? obs.object.status?.incidents?.find(own);
 }
 
+/** Those of the status, after those that it lacks because it could not be written. */
+export function incidentsOf({ unwritten, object }: Observation): readonly Incident[] {
+  const written = object.status?.incidents ?? [];
+  const ids = new Set(written.map(({ id }) => id));
+  return [...unwritten.filter(({ id }) => !ids.has(id)), ...written];
+}
+
 /** The incident of a revision's verdict, from whichever witness still has it. */
 export function incidentOf(obs: Observation, revision: string): Incident | null {
   const id = incidentId(revision, rejectedAttempt(obs, revision));

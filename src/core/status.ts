@@ -15,7 +15,7 @@ import { conditionsOf } from './conditions.ts';
 import type { Decision } from './decision.ts';
 import type { SignalJudgement } from './judgement.ts';
 import type { Command, Outcome, RevisionView } from './model.ts';
-import { attemptOfIncident } from './situation.ts';
+import { attemptOfIncident, incidentsOf } from './situation.ts';
 import type { Situation } from './situation.ts';
 import { worseOf } from './signals.ts';
 import { withinBounds } from './statusBounds.ts';
@@ -42,7 +42,7 @@ export function foldStatus(decision: Decision, outcomes: readonly Outcome[]): St
     ...stepStatus(s),
     ...podCounts(s),
     ...foldSignals(s, phase),
-    conditions: conditionsOf(s, settled, phase),
+    conditions: conditionsOf(s, settled, outcomes, phase),
     ...ifAny('incidents', incidents),
     ...ifAny('rejected', foldRejected(s, decision)),
     ...ifAny('lastActions', foldActions(s, answeredBy(decision, outcomes))),
@@ -54,7 +54,7 @@ function ifAny<K extends string, T>(key: K, list: readonly T[]): { [P in K]?: re
 }
 
 /** Percent that the routes give to -canary after the pass; what is not known done is as read. */
-function confirmedWeight(s: Situation, outcomes: readonly Outcome[]): number {
+export function confirmedWeight(s: Situation, outcomes: readonly Outcome[]): number {
   for (const { kind, command } of outcomes) {
     if (kind === 'done' && command.kind === 'setWeights') return command.canaryWeight;
   }
@@ -164,7 +164,7 @@ function foldIncidents(
   outcomes: readonly Outcome[],
   phase: Phase,
 ): readonly Incident[] {
-  const known = [...decision.recorded, ...(s.obs.object.status?.incidents ?? [])];
+  const known = [...decision.recorded, ...incidentsOf(s.obs)];
   const { incident } = decision;
   if (incident === undefined) return known.slice(0, MAX_INCIDENTS);
   const done = outcomes.filter((outcome) => outcome.kind === 'done');

@@ -39,6 +39,14 @@ export function utf8Bytes(text: string): number {
   return bytes;
 }
 
+const longestSentence = 256;
+
+/** Of somebody else's words no more than a sentence, within a quarter of a status text. */
+export function firstSentence(text: string): string {
+  const [sentence = ''] = text.trim().split(/(?<=[.!?])\s|[\r\n]/, 1);
+  return cut(sentence, longestSentence);
+}
+
 /** A time as the API writes it, with milliseconds: 2026-01-31T12:00:00.000Z. */
 export function rfc3339(timeMs: number): string {
   const days = Math.floor(timeMs / 86_400_000);

@@ -9,7 +9,7 @@ import {
 } from './incident.ts';
 import { judgePods } from './podHealth.ts';
 import type { Situation } from './situation.ts';
-import { podsForStep } from './situation.ts';
+import { incidentsOf, podsForStep } from './situation.ts';
 
 /** The canary's own pods failed. */
 export function podsFailed(s: Situation): Incident | null {
@@ -77,9 +77,9 @@ function sharedSummary(revision: string): string {
   );
 }
 
-/** Incidents that are written down and lead to no rollback, unless the status holds them yet. */
+/** Incidents that are written down and lead to no rollback, unless they are known already. */
 export function recordedIncidents(s: Situation): readonly Incident[] {
-  const known = new Set(s.obs.object.status?.incidents?.map(({ id }) => id));
+  const known = new Set(incidentsOf(s.obs).map(({ id }) => id));
   const all = [...sharedFallback(s), ...observedIncidents(s)];
   return all.filter(({ id }, i) => !known.has(id) && all.findIndex((one) => one.id === id) === i);
 }

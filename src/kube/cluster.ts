@@ -109,11 +109,11 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
         add(scopes.map((scope) => watchOf(resource, stores.routes[kind], scope, options)));
       }
     },
-    unsynced: () => watched.flatMap((one) => (isSynced(one) ? [] : [one.name])),
+    unsynced: () => watched.flatMap(({ name, reflector }) => (reflector.synced ? [] : [name])),
     current: () => {
       const current: Record<string, boolean> = {};
-      for (const { plural, reflector, isRelisting } of watched) {
-        current[plural] = (current[plural] ?? true) && reflector.current && !isRelisting;
+      for (const { plural, reflector } of watched) {
+        current[plural] = (current[plural] ?? true) && reflector.current;
       }
       return current;
     },
@@ -121,7 +121,7 @@ export function createClusterWatch(options: ClusterOptions): ClusterWatch {
       await Promise.all(watched.map(({ reflector }) => reflector.whenSynced()));
     },
     relist: async () => {
-      await Promise.all(watched.map(relist));
+      await Promise.all(watched.map(({ reflector }) => reflector.relist()));
     },
     stop: async () => {
       await Promise.all(watched.map(({ reflector }) => reflector.stop()));
@@ -135,18 +135,6 @@ interface Watched {
   readonly name: string;
   readonly plural: string;
   readonly reflector: Reflector;
-  /** A new list was asked for and is not there. */
-  isRelisting: boolean;
-}
-
-function isSynced({ reflector, isRelisting }: Watched): boolean {
-  return reflector.synced && !isRelisting;
-}
-
-async function relist(watched: Watched): Promise<void> {
-  watched.isRelisting = true;
-  await watched.reflector.relist();
-  watched.isRelisting = false;
 }
 
 /** Those of one namespace, or of all where `namespace` is left out, without routes. */
@@ -183,7 +171,6 @@ function watchOf<T extends KubeObject, I extends string>(
     name: namespace === undefined ? plural : `${plural} in ${namespace}`,
     plural,
     reflector: createReflector<T>({ ...options, ...what }),
-    isRelisting: false,
   };
 }
 

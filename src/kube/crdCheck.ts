@@ -16,7 +16,7 @@ export type CrdState =
   | { readonly kind: 'lacking'; readonly fields: readonly string[] }
   | { readonly kind: 'whole' };
 
-export interface CrdCheckOptions extends Omit<Patience, 'bounds'> {
+export interface CrdCheckOptions extends Patience {
   readonly client: Pick<KubeClient, 'request'>;
   readonly log: Log;
 }
@@ -36,7 +36,6 @@ export interface CrdCheck {
 const crd = `${PLURAL}.${GROUP}`;
 const remedy = 'apply the CRDs of this version';
 const shownFields = 5;
-const bounds = { baseMs: 1_000, maxMs: 30_000 } as const;
 const discovery = `/apis/${GROUP}/${VERSION}`;
 /** Every authenticated account may read it (ClusterRole system:discovery). */
 const openApi = `/openapi/v3${discovery}`;
@@ -76,7 +75,7 @@ class Checker implements CrdCheck {
 
   async start(): Promise<void> {
     if (await this.#look()) return;
-    void lookAgain(() => this.#look(), { ...this.#options, bounds });
+    void lookAgain(() => this.#look(), this.#options);
   }
 
   whenInstalled(): Promise<void> {
@@ -89,7 +88,7 @@ class Checker implements CrdCheck {
       this.#state = await this.#read();
     } catch (error) {
       if (signal.aborted) return true;
-      // It may be the next look's, and nothing rests on it.
+      // The last state is kept; the next poll tries again.
       log('debug', 'the served CRD could not be read', { error });
     }
     if (this.#state.kind !== 'notInstalled') this.#installed.resolve();

@@ -77,14 +77,26 @@ export function isExpired(error: unknown): error is KubeError {
 }
 
 /**
+ * Why a request failed, in one word: the server's own reason, Network where no answer came,
+ * NotLeading where it was not sent, and Other for what is no failure of a request.
+ */
+export function failureReason(error: unknown): string {
+  if (!(error instanceof KubeError)) return 'Other';
+  if (error.status === 0) return error.reason === 'NotLeading' ? 'NotLeading' : 'Network';
+  return error.reason === '' ? 'Other' : error.reason;
+}
+
+/**
  * The error for an answer of the server. `testedPatch` says that the request was a JSON patch with
  * a `test` operation: the API server answers a failed one with 422, a generic sentence and no
- * causes, where a rejected object has causes.
+ * causes, where a rejected object has causes, and a webhook's denial its name.
  */
 export function errorFromStatus(status: number, body: StatusBody, testedPatch: boolean): KubeError {
   const causes = body.details?.causes ?? [];
-  const failedPatchTest = testedPatch && status === 422 && causes.length === 0;
-  return new KubeError(body.message ?? `the server answered ${status}`, {
+  const message = body.message ?? `the server answered ${status}`;
+  const denied = message.startsWith('admission webhook ');
+  const failedPatchTest = testedPatch && status === 422 && causes.length === 0 && !denied;
+  return new KubeError(message, {
     kind: failedPatchTest ? 'conflict' : kindOfStatus(status),
     status,
     reason: body.reason ?? '',

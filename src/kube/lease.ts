@@ -4,10 +4,10 @@ import { sleep } from '../runtime/clock.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { isConflict, isNotFound } from './errors.ts';
-import { microTime } from './events.ts';
-import { apiVersionOf, leases, resourcePath } from './resources.ts';
-import type { KubeObject } from './port.ts';
-import type { KubeClient, KubeRequest } from './transport.ts';
+import { leaseRequests } from './leaseRequests.ts';
+import type { Bounds, Lease, LeaseRequests } from './leaseRequests.ts';
+import { leases, resourcePath } from './resources.ts';
+import type { KubeClient } from './transport.ts';
 
 export interface LeaseTimes {
   /** A holder that did not renew for so long has lost the lease. */
@@ -24,6 +24,9 @@ export const defaultLeaseTimes: LeaseTimes = {
   renewDeadlineMs: 10_000,
   retryPeriodMs: 2_000,
 };
+
+/** For all that giving the lease back takes, whatever the times of the lease are. */
+const releaseMs = 4_000;
 
 export interface ElectionOptions {
   readonly client: KubeClient;
@@ -45,18 +48,11 @@ export interface Election {
   start(): Promise<boolean>;
   /** Resolves when we lead; never, when that does not come. */
   whenLeading(): Promise<void>;
-  /** Gives the lease back, so that the next one need not wait for its end. */
+  /**
+   * Gives the lease back, so that the next one need not wait for its end. It waits for no try under
+   * way, and resolves within 4 s, also where the API server does not answer.
+   */
   stop(): Promise<void>;
-}
-
-interface Lease extends KubeObject {
-  readonly spec?: {
-    readonly holderIdentity?: string;
-    readonly leaseDurationSeconds?: number;
-    readonly acquireTime?: string;
-    readonly renewTime?: string;
-    readonly leaseTransitions?: number;
-  };
 }
 
 export function createElection(options: ElectionOptions): Election {
@@ -66,6 +62,7 @@ export function createElection(options: ElectionOptions): Election {
 class LeaseElection implements Election {
   readonly #options: ElectionOptions;
   readonly #path: string;
+  readonly #requests: LeaseRequests;
   readonly #stop = new AbortController();
   readonly #leading = Promise.withResolvers<void>();
   /** The lease as last seen, and when it was first seen like that. */
@@ -74,12 +71,15 @@ class LeaseElection implements Election {
   /** When the last renewal that succeeded was begun; null while we do not lead. */
   #renewedMs: number | null = null;
   #running: Promise<void> = Promise.resolve();
+  /** A write left and was not answered: the lease may be ours, in a version that we don't know. */
+  #unanswered = false;
   /** Why the lease could not be written, as last said. */
   #failure = '';
 
   constructor(options: ElectionOptions) {
     this.#options = options;
     this.#path = resourcePath(leases, options.namespace, options.name);
+    this.#requests = leaseRequests(options);
   }
 
   isLeader(): boolean {
@@ -91,7 +91,6 @@ class LeaseElection implements Election {
 
   async start(): Promise<boolean> {
     const first = this.#try();
-    // Also who is stopped during the first try gives back what that brings.
     this.#running = first.then(() => this.#run());
     await first;
     return this.isLeader();
@@ -104,16 +103,32 @@ class LeaseElection implements Election {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    const seen = this.#seen;
-    if (!this.isLeader() || seen === undefined) return;
+    if (!this.isLeader() && !this.#unanswered) return;
     this.#renewedMs = null;
-    const { client, times, identity } = this.#options;
-    // A duration of 1 s, as client-go writes it: who reads only times sees an end, too.
-    const released = { ...this.#spec(seen, ''), leaseDurationSeconds: 1 };
-    await client.request(this.#put(seen, released, times.retryPeriodMs)).catch((error: unknown) => {
+    await this.#release().catch((error: unknown) => {
+      const { identity } = this.#options;
       const message = error instanceof Error ? error.message : String(error);
       this.#options.log('warn', 'the lease could not be released', { identity, error: message });
     });
+  }
+
+  async #release(): Promise<void> {
+    const { client, clock, identity } = this.#options;
+    const endMs = clock.monotonicMs() + releaseMs;
+    const leftMs = (): number => Math.max(1, endMs - clock.monotonicMs());
+    // A renewal that was cut off may have been written, or be written until the release is.
+    let isKnown = !this.#unanswered;
+    while (clock.monotonicMs() < endMs) {
+      const lease = isKnown ? this.#seen : await this.#read({ timeoutMs: leftMs() });
+      if (lease?.spec?.holderIdentity !== identity) return;
+      try {
+        await client.request(this.#requests.release(lease, { timeoutMs: leftMs() }));
+        return;
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+      }
+      isKnown = false;
+    }
   }
 
   async #run(): Promise<void> {
@@ -125,6 +140,7 @@ class LeaseElection implements Election {
       if (this.#stop.signal.aborted) return;
       // A process that was stopped for long finds out here, and does not even ask.
       if (!led || this.isLeader()) await this.#try();
+      if (this.#stop.signal.aborted) return;
       if (led && this.#isOver()) {
         this.#renewedMs = null;
         onLost();
@@ -143,12 +159,14 @@ class LeaseElection implements Election {
 
   /** One try to take or to renew. What fails is tried again a period later. */
   async #try(): Promise<void> {
-    const { clock, times, log, identity } = this.#options;
+    const { client, clock, times, log, identity } = this.#options;
     const begunMs = clock.monotonicMs();
     try {
-      const lease = this.#renewedMs === null ? await this.#read() : this.#seen;
+      const lease = this.#renewedMs === null ? await this.#read(this.#bounds()) : this.#seen;
       if (!this.#mayTake(lease)) return;
-      const written = await this.#write(lease);
+      this.#unanswered = true;
+      const written = await client.request<Lease>(this.#requests.write(lease, this.#bounds()));
+      this.#unanswered = false;
       const wasLeader = this.#renewedMs !== null;
       // A renewal whose answer came too late is none: somebody else may lead by now.
       if (wasLeader && !this.isLeader()) return;
@@ -158,6 +176,8 @@ class LeaseElection implements Election {
       if (!wasLeader) log('info', 'leading', { identity, lease: this.#path });
       this.#leading.resolve();
     } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#unanswered = false;
       const message = error instanceof Error ? error.message : String(error);
       if (!isConflict(error)) {
         if (message === this.#failure) return;
@@ -166,7 +186,7 @@ class LeaseElection implements Election {
         return;
       }
       // Somebody else wrote: if that was not us, whose answer was lost, the lease is theirs.
-      const lease = await this.#read().catch(() => undefined);
+      const lease = await this.#read(this.#bounds()).catch(() => undefined);
       const isTaken = lease?.spec?.holderIdentity !== identity;
       if (lease !== undefined && isTaken && this.#renewedMs !== null) {
         this.#renewedMs = begunMs - times.renewDeadlineMs;
@@ -174,12 +194,15 @@ class LeaseElection implements Election {
     }
   }
 
-  async #read(): Promise<Lease | undefined> {
-    const { client, times } = this.#options;
+  /** Of a request of a try: the next one has its chance, and a stop waits for none. */
+  #bounds(): Bounds {
+    return { timeoutMs: this.#options.times.renewDeadlineMs / 2, signal: this.#stop.signal };
+  }
+
+  async #read(bounds: Bounds): Promise<Lease | undefined> {
+    const { client } = this.#options;
     try {
-      const timeoutMs = times.renewDeadlineMs / 2;
-      const read = { method: 'GET', path: this.#path, timeoutMs, ahead: true } as const;
-      const lease = await client.request<Lease>(read);
+      const lease = await client.request<Lease>(this.#requests.read(bounds));
       this.#note(lease);
       return lease;
     } catch (error) {
@@ -206,62 +229,6 @@ class LeaseElection implements Election {
     const seconds = this.#seen?.spec?.leaseDurationSeconds;
     const durationMs = seconds === undefined ? times.durationMs : seconds * 1000;
     return this.#seenSinceMs + durationMs - clock.monotonicMs();
-  }
-
-  #write(lease: Lease | undefined): Promise<Lease> {
-    const { client, times, namespace, name, identity } = this.#options;
-    if (lease !== undefined) {
-      const put = this.#put(lease, this.#spec(lease, identity), times.renewDeadlineMs / 2);
-      return client.request<Lease>(put);
-    }
-    return client.request<Lease>({
-      method: 'POST',
-      path: resourcePath(leases, namespace),
-      body: {
-        apiVersion: apiVersionOf(leases),
-        kind: leases.kind,
-        metadata: { name, namespace },
-        spec: this.#spec(undefined, identity),
-      },
-      timeoutMs: times.renewDeadlineMs / 2,
-      ahead: true,
-    });
-  }
-
-  /** Replaces the lease that was read; a conflict where it is another one by now. */
-  #put({ metadata }: Lease, spec: Lease['spec'], timeoutMs: number): KubeRequest {
-    const { namespace, name } = this.#options;
-    const { uid, resourceVersion, labels, annotations } = metadata;
-    const kept = {
-      ...(labels === undefined ? {} : { labels }),
-      ...(annotations === undefined ? {} : { annotations }),
-    };
-    return {
-      method: 'PUT',
-      path: this.#path,
-      body: {
-        apiVersion: apiVersionOf(leases),
-        kind: leases.kind,
-        metadata: { name, namespace, uid, resourceVersion, ...kept },
-        spec,
-      },
-      timeoutMs,
-      ahead: true,
-    };
-  }
-
-  #spec(lease: Lease | undefined, holderIdentity: string): Lease['spec'] {
-    const { clock, times } = this.#options;
-    const now = microTime(clock.nowMs());
-    const before = lease?.spec;
-    const changes = before?.holderIdentity !== holderIdentity && holderIdentity !== '';
-    return {
-      holderIdentity,
-      leaseDurationSeconds: Math.ceil(times.durationMs / 1000),
-      acquireTime: changes ? now : (before?.acquireTime ?? now),
-      renewTime: now,
-      leaseTransitions: (before?.leaseTransitions ?? 0) + (changes ? 1 : 0),
-    };
   }
 
   /** Until the lease is written, would end, or a period is over: a release is seen at once. */

@@ -116,7 +116,8 @@ export type WriteResult<T> =
   | { readonly kind: 'taken'; readonly message: string }
   /** The server will never take it: a 422, or a strict-decoding 400; its own words. */
   | { readonly kind: 'refused'; readonly message: string }
-  | { readonly kind: 'failed'; readonly error: Error };
+  /** `reason`: the server's own word, Network for no answer, NotLeading if not sent, or Other. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly error: Error };
 
 /** An object to create: everything but what the server fills in. */
 export interface NewObject {

@@ -45,13 +45,13 @@ export interface ReflectorOptions<T extends KubeObject> {
 }
 
 export interface Reflector {
-  /** True once the first list is in the store, and from then on. */
+  /** True once the first list is in the store, save while a new one was asked for. */
   readonly synced: boolean;
   /** Synced, and told of changes: false from an interruption on, until something comes again. */
   readonly current: boolean;
   /** What it does at this moment. */
   readonly state: ReflectorState['type'];
-  /** Resolves when synced becomes true; rejects when the reflector is stopped before. */
+  /** Resolves when synced first becomes true; rejects when the reflector is stopped before. */
   whenSynced(): Promise<void>;
   /** Call once. */
   start(): void;
@@ -109,11 +109,11 @@ class ListWatcher<T extends KubeObject> implements Reflector {
   }
 
   get synced(): boolean {
-    return this.#isSynced;
+    return this.#isSynced && this.#relisted === undefined;
   }
 
   get current(): boolean {
-    return this.#isCurrent;
+    return this.#isCurrent && this.#relisted === undefined;
   }
 
   get state(): ReflectorState['type'] {
@@ -217,7 +217,7 @@ class ListWatcher<T extends KubeObject> implements Reflector {
     });
     if (ended.type !== 'watchEnded' || this.#state.type === 'watching') return ended;
     const { error } = ended;
-    // So it answers a query that it does not know; a 403 or 404 may be mended and says nothing.
+    // 400 and 422 mean the server can't stream lists; 403 and 404 can be fixed.
     if (error?.status !== 422 && error?.status !== 400) {
       const message = `${this.#path}: the watch ended before the list was whole`;
       const cut = new KubeError(message, { kind: 'retryable', status: 0, reason: 'Malformed' });

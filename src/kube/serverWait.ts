@@ -4,7 +4,7 @@ import type { Log } from '../runtime/log.ts';
 import { lookAgain, type Patience } from '../runtime/lookAgain.ts';
 import { KubeError } from './errors.ts';
 
-export interface ServerWaitOptions extends Omit<Patience, 'bounds'> {
+export interface ServerWaitOptions extends Patience {
   /** Its address, for people. */
   readonly serverUrl: string;
   readonly log: Log;
@@ -16,8 +16,6 @@ export interface ServerWait<T> {
   /** What `ask` resolved with; null when the signal was aborted before that. */
   readonly answer: Promise<T | null>;
 }
-
-const bounds = { baseMs: 500, maxMs: 30_000 } as const;
 
 /** Asks at once. What `ask` rejects with is waited out when it is a KubeError, else passed on. */
 export function waitForServer<T>(ask: () => Promise<T>, options: ServerWaitOptions): ServerWait<T> {
@@ -40,7 +38,7 @@ export function waitForServer<T>(ask: () => Promise<T>, options: ServerWaitOptio
     }
   };
   const wait = async (): Promise<T | null> => {
-    if (!(await look())) await lookAgain(look, { ...options, bounds });
+    if (!(await look())) await lookAgain(look, options);
     return answer;
   };
   return { pending: () => pending, answer: wait() };

@@ -2,7 +2,7 @@
 // answer goes into the caches; a failure becomes a named result, and nothing is tried twice.
 import { FIELD_MANAGER, OBJECT_LABEL } from '../api/names.ts';
 import type { X0ttaDeployment } from '../api/schema.ts';
-import { isConflict, isNotFound, KubeError } from './errors.ts';
+import { failureReason, isConflict, isNotFound, KubeError } from './errors.ts';
 import type {
   ClusterWrites,
   KubeObject,
@@ -171,7 +171,8 @@ function resultOf(error: unknown): Exclude<WriteResult<never>, { kind: 'done' }>
   if (isNotFound(error)) return { kind: 'missing', message };
   if (isConflict(error) || isOtherUid(error)) return { kind: 'conflict', message };
   if (isRefusal(error)) return { kind: 'refused', message };
-  return { kind: 'failed', error: error instanceof Error ? error : new Error(message) };
+  const reason = failureReason(error);
+  return { kind: 'failed', reason, error: error instanceof Error ? error : new Error(message) };
 }
 
 /** A merge patch with the UID of an object that was deleted and made anew. */

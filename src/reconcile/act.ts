@@ -97,9 +97,9 @@ async function settle(
     case 'taken':
       return { kind: 'conflict', command, message: result.message };
     case 'refused':
-      return { kind: 'failed', command, error: new Error(result.message) };
+      return { kind: 'failed', command, reason: 'Invalid', error: new Error(result.message) };
     case 'failed':
-      return { kind: 'failed', command, error: result.error };
+      return { kind: 'failed', command, reason: result.reason, error: result.error };
   }
 }
 
@@ -131,7 +131,9 @@ function routesOutcome(
   { clock }: ActPorts,
 ): Outcome {
   const failed = outcomes.find((outcome) => outcome.kind === 'failed');
-  if (failed !== undefined) return { kind: 'failed', command, error: failed.error };
+  if (failed !== undefined) {
+    return { kind: 'failed', command, reason: failed.reason, error: failed.error };
+  }
   const conflict = outcomes.find((outcome) => outcome.kind === 'conflict');
   if (conflict !== undefined) return { kind: 'conflict', command, message: conflict.message };
   const done = outcomes.filter((outcome) => outcome.kind === 'done');
@@ -147,7 +149,7 @@ async function readBack(command: Command, { object, ports }: Scene): Promise<Out
     return { kind: 'done', command, changed: false, atMs: ports.clock.nowMs() };
   } catch (error) {
     const cause = error instanceof Error ? error : new Error(String(error));
-    return { kind: 'failed', command, error: cause };
+    return { kind: 'failed', command, reason: 'Other', error: cause };
   }
 }
 
@@ -190,7 +192,7 @@ async function applyService(
   const known = role === 'stable' ? obs.stableService : obs.canaryService;
   if (known?.owned === false) {
     const message = `Service ${known.name} belongs to ${known.ownerName ?? 'somebody else'}.`;
-    return { kind: 'failed', command, error: new Error(message) };
+    return { kind: 'failed', command, reason: 'Other', error: new Error(message) };
   }
   if (known !== null && resourceVersion !== null) {
     const { name, uid } = known;
@@ -201,7 +203,7 @@ async function applyService(
     const message =
       `Service ${serviceName(object, role)} can't be made: the ports of ` +
       `Service ${object.spec.traffic.service} could not be read.`;
-    return { kind: 'failed', command, error: new Error(message) };
+    return { kind: 'failed', command, reason: 'Other', error: new Error(message) };
   }
   const body = serviceBody(object, role, revision, userService);
   return settle(command, scene, ports.writes.createService(body));

@@ -2,8 +2,8 @@
 // that must survive the process stands in the cluster.
 import { createHash } from 'node:crypto';
 import { canonicalTemplate, revisionName } from '../api/revision.ts';
-import type { Incident, X0ttaDeployment } from '../api/schema.ts';
-import type { Problem, TimeMs } from '../core/model.ts';
+import type { Status, X0ttaDeployment } from '../api/schema.ts';
+import type { Command, Problem, TimeMs } from '../core/model.ts';
 import type { Pod, Service } from '../kube/port.ts';
 import { failsToPull } from './views.ts';
 
@@ -20,14 +20,26 @@ const putBackForgottenMs = 600_000;
 const firstPutOffMs = 60_000;
 const longestPutOffMs = 3_600_000;
 
+/** Between two tries to write a status that fails, while no traffic is to be taken away. */
+const firstStatusRetryMs = 1_000;
+const longestStatusRetryMs = 60_000;
+
+/** Between two tries to take traffic away; the second one waits for nothing. */
+const firstVerdictRetryMs = 250;
+const longestVerdictRetryMs = 5_000;
+
 export class ObjectMemory {
   readonly uid: string;
   /** The last spec that was valid: the cache's own, of which the policy is made when needed. */
   lastSpec: X0ttaDeployment['spec'] | null = null;
   /** The user's Service as last read; it gives the ports of ours. */
   userService: Service | 'missing' | null = null;
-  /** Incidents of the last status, while that could not be written. */
-  unwritten: readonly Incident[] = [];
+  /** The status of the last pass while the object does not have it: what it says was told of. */
+  unwritten: Status | null = null;
+  /** Why that could not be written, as last said; '' where it could, or nothing failed. */
+  statusFailure = '';
+  /** Why commands of a kind did not succeed, as last said, until they do. */
+  readonly failures = new Map<Command['kind'], string>();
   /** Passes in a row whose writes met somebody else's. */
   conflicts = 0;
   /** Hand-backs of the routes' fields that failed in a row. */
@@ -41,6 +53,8 @@ export class ObjectMemory {
     readonly problem: Problem;
   } | null = null;
   #putBacks = 0;
+  #statusFailures = 0;
+  #verdictFailures = 0;
   #raiseNotBeforeMs = 0;
   #handBackNotBeforeMs = 0;
   readonly #imageFailing = new Map<string, TimeMs>();
@@ -69,6 +83,32 @@ export class ObjectMemory {
 
   get raiseNotBeforeMs(): TimeMs {
     return this.#raiseNotBeforeMs;
+  }
+
+  /** Traffic could not be taken away; returns after how many ms that is tried again. */
+  noteVerdictFailure(): number {
+    const failures = this.#verdictFailures++;
+    if (failures === 0) return 0;
+    return Math.min(longestVerdictRetryMs, firstVerdictRetryMs * 2 ** (failures - 1));
+  }
+
+  noteVerdict(): void {
+    this.#verdictFailures = 0;
+  }
+
+  /**
+   * The status could not be written; returns after how many ms it is tried again: after ever more,
+   * but not while the passes get on, as `anew` says.
+   */
+  noteStatusFailure(anew: boolean): number {
+    if (anew) this.#statusFailures = 0;
+    return Math.min(longestStatusRetryMs, firstStatusRetryMs * 2 ** this.#statusFailures++);
+  }
+
+  noteStatus(): void {
+    this.unwritten = null;
+    this.statusFailure = '';
+    this.#statusFailures = 0;
   }
 
   /** A hand-back failed; the next one waits, and longer each time. */

@@ -101,7 +101,7 @@ export async function observe(
     evidence: evidence.read(key),
     raiseNotBeforeMs: memory.raiseNotBeforeMs,
     handBackNotBeforeMs: memory.handBackNotBeforeMs,
-    unwritten: memory.unwritten,
+    unwritten: memory.unwritten?.incidents ?? [],
     replicaSetProblem: memory.problemOf(memory.desiredOf(object).revision, nowMs),
   };
 }

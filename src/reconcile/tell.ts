@@ -1,11 +1,13 @@
 // Tells people and counters what a pass changed: one log line a decision that changed something, an
 // Event for what a person should know, and the counters. It comes after every write.
 import type { Status } from '../api/schema.ts';
+import { routeWriteFailure } from '../core/conditions.ts';
 import type { Decision } from '../core/decision.ts';
-import type { Observation, Outcome } from '../core/model.ts';
+import type { Command, Observation, Outcome } from '../core/model.ts';
 import type { EventPort } from '../kube/port.ts';
 import type { Log } from '../runtime/log.ts';
 import type { ObjectMemory } from './memory.ts';
+import type { Written } from './nextLook.ts';
 
 /** The counters that a pass feeds. */
 export interface Telling {
@@ -13,6 +15,10 @@ export interface Telling {
   incident(alert: string): void;
   /** From the answer that completed a hold to the routes' patch, acknowledged. */
   trafficMoved(seconds: number): void;
+  /** A status could not be written; the reason is that of a failed write in kube/port.ts. */
+  statusFailed(reason: string): void;
+  /** The same of the weights of an object's routes. */
+  routeFailed(reason: string): void;
 }
 
 export interface Pass {
@@ -22,6 +28,7 @@ export interface Pass {
   readonly decision: Decision;
   readonly outcomes: readonly Outcome[];
   readonly status: Status;
+  readonly written: Written;
   readonly memory: ObjectMemory;
 }
 
@@ -30,6 +37,9 @@ interface Ports {
   readonly log: Log;
   readonly telling: Telling;
 }
+
+/** What a process may not send any more is no failure. */
+const notLeading = 'NotLeading';
 
 export function tellWhatChanged(pass: Pass, ports: Ports): void {
   const { obs, decision, outcomes } = pass;
@@ -51,13 +61,50 @@ export function tellWhatChanged(pass: Pass, ports: Ports): void {
       const retried = 'the fields of the routes could not be handed back; it is tried again later';
       ports.log('warn', retried, { ...where, error: outcome.message });
     }
-    if (outcome.kind === 'failed' || outcome.kind === 'refused') {
-      const error = outcome.kind === 'failed' ? outcome.error : outcome.problem.message;
-      ports.log('warn', `${outcome.command.kind} did not succeed`, { ...where, error });
-    }
   }
+  tellFailures(pass, ports);
   tellMove(pass, ports);
+  tellOfStatus(pass, ports);
   tellEvents(pass, ports);
+}
+
+/** Each once, until such a command succeeds or another reason stands in its way. */
+function tellFailures({ obs, outcomes, memory }: Pass, { events, log, telling }: Ports): void {
+  const { namespace, name } = obs.object.metadata;
+  const where = { namespace, name, revision: obs.desired.revision };
+  const failed = new Set<Command['kind']>();
+  for (const outcome of outcomes) {
+    if (outcome.kind !== 'failed' && outcome.kind !== 'refused') continue;
+    const { kind } = outcome.command;
+    failed.add(kind);
+    const { reason, message: error } =
+      outcome.kind === 'failed'
+        ? { reason: outcome.reason, message: outcome.error.message }
+        : outcome.problem;
+    if (reason === notLeading) continue;
+    const route = routeWriteFailure([outcome]);
+    if (route !== null) telling.routeFailed(reason);
+    const said = memory.failures.get(kind);
+    if (said === reason) continue;
+    memory.failures.set(kind, reason);
+    log('warn', `${kind} did not succeed`, { ...where, reason, error });
+    if (route === null || said !== undefined) continue;
+    const event = { reason: 'RouteWriteFailed', action: 'Route', note: route } as const;
+    events.tell(obs.object, { type: 'Warning', ...event });
+  }
+  for (const { kind, command } of outcomes) {
+    if (kind === 'done' && !failed.has(command.kind)) memory.failures.delete(command.kind);
+  }
+}
+
+function tellOfStatus({ obs, written, memory }: Pass, { log, telling }: Ports): void {
+  if (written.kind !== 'failed' || written.reason === notLeading) return;
+  const { reason, message: error } = written;
+  telling.statusFailed(reason);
+  if (memory.statusFailure === reason) return;
+  memory.statusFailure = reason;
+  const { namespace, name } = obs.object.metadata;
+  log('warn', 'the status of an object could not be written', { namespace, name, reason, error });
 }
 
 function tellMove({ arrivedMs, decision, outcomes }: Pass, { telling }: Ports): void {
@@ -68,12 +115,13 @@ function tellMove({ arrivedMs, decision, outcomes }: Pass, { telling }: Ports): 
   }
 }
 
-function tellEvents({ obs, decision, status, memory }: Pass, { events, telling }: Ports): void {
+/** What a status said that could not be written is not told again. */
+function tellEvents(pass: Pass, { events, telling }: Ports): void {
+  const { obs, decision, status, memory } = pass;
   const { object } = obs;
-  const before = object.status;
+  const before = memory.unwritten ?? object.status;
   const known = new Set(before?.incidents?.map(({ id }) => id));
-  const fresh = status.incidents?.find(({ id }) => !known.has(id));
-  if (fresh !== undefined) {
+  for (const fresh of status.incidents?.filter(({ id }) => !known.has(id)) ?? []) {
     telling.incident(fresh.alert);
     events.tell(object, {
       type: 'Warning',
@@ -102,11 +150,12 @@ function tellEvents({ obs, decision, status, memory }: Pass, { events, telling }
     const { reason, message: note } = decision;
     events.tell(object, { type: 'Warning', reason, action: 'Reconcile', note });
   }
-  tellOfAction({ obs, decision, status, memory }, events);
+  tellOfAction(pass, before, events);
 }
 
 function tellOfAction(
-  { obs, decision, status, memory }: Pick<Pass, 'obs' | 'decision' | 'status' | 'memory'>,
+  { obs, decision, status, memory }: Pass,
+  before: Status | undefined,
   events: EventPort,
 ): void {
   const { answered } = decision;
@@ -115,7 +164,7 @@ function tellOfAction(
       actions?.find(({ id }) => id === answered.id)?.result;
     const result = resultIn(status.lastActions);
     // An answer whose writes failed is not given yet.
-    if (result !== answered.result || result === resultIn(obs.object.status?.lastActions)) return;
+    if (result !== answered.result || result === resultIn(before?.lastActions)) return;
     const refused = answered.result === 'Refused';
     events.tell(obs.object, {
       type: refused ? 'Warning' : 'Normal',

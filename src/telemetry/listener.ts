@@ -2,7 +2,7 @@
 // may take. What stands under a path is its caller's.
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Log } from '../runtime/log.ts';
 
 export interface ListenAddress {
@@ -24,7 +24,7 @@ export interface ListenerOptions {
   readonly address: ListenAddress;
   /** By path, without a query. What one throws is logged and answered with 500. */
   readonly paths: ReadonlyMap<string, () => Answer | Promise<Answer>>;
-  /** Further ones are closed as they come. */
+  /** One more ends the one that was used longest ago, and is closed where all await answers. */
   readonly maxConnections: number;
   readonly log: Log;
 }
@@ -44,6 +44,8 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const { address, log } = options;
   let closing = false;
   const underWay = new Set<ServerResponse>();
+  /** Those used last come last. */
+  const connections = new Set<Socket>();
   let allAnswered: () => void = () => undefined;
   const server = createServer(
     {
@@ -56,6 +58,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       underWay.add(response);
       response.once('close', () => {
         underWay.delete(response);
+        if (connections.delete(request.socket)) connections.add(request.socket);
         if (underWay.size === 0) allAnswered();
       });
       void answerTo(request.method ?? '', request.url ?? '', options).then((answer) => {
@@ -63,7 +66,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       });
     },
   );
-  server.maxConnections = options.maxConnections;
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+    if (connections.size > options.maxConnections) endOne(connections, underWay);
+  });
   await listen(server, address);
   server.on('error', (error) => log('error', `the server of ${address.flag} failed`, { error }));
   return {
@@ -77,6 +84,20 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       await closed;
     },
   };
+}
+
+/**
+ * Ends the connection used longest ago that awaits no answer, so that clients that say or read
+ * nothing keep no probe out. The newest comes last, and so ends where every other one awaits one.
+ */
+function endOne(connections: Set<Socket>, underWay: ReadonlySet<ServerResponse>): void {
+  const awaiting = [...underWay].filter(({ writableEnded }) => !writableEnded);
+  const busy = new Set(awaiting.map(({ req }) => req.socket));
+  const idle = [...connections].find((socket) => !busy.has(socket));
+  if (idle === undefined) return;
+  // Its close comes later, and until then it would be chosen again.
+  connections.delete(idle);
+  idle.destroy();
 }
 
 async function listen(server: Server, { flag, host, port }: ListenAddress): Promise<void> {

@@ -31,6 +31,8 @@ export interface Metrics {
   countIncident(alert: string): void;
   /** `reason` is the API server's word, or Network; one that it seldom says is counted as Other. */
   countStatusFailure(reason: string): void;
+  /** The same of weights of routes. */
+  countRouteFailure(reason: string): void;
   /** An Event that nobody will read. */
   countDroppedEvent(): void;
   /** Call once; everything in it is asked at each scrape. */
@@ -69,7 +71,7 @@ const ALERTS = new Set([
   'ROLLBACK',
 ]);
 /** Why the API server refuses a write, in its words, and ours for no answer. */
-const STATUS_FAILURES = new Set([
+const WRITE_FAILURES = new Set([
   'BadRequest',
   'Forbidden',
   'InternalError',
@@ -91,7 +93,8 @@ export function createMetrics(facts: BuildFacts, clock: Pick<Clock, 'nowMs'>): M
   addInfo(registry, 'x0tta_build_info', 'What runs.', { version, node });
   addInfo(registry, 'x0tta_configuration_info', 'What it was configured with.', { hash });
   const { passes, requests, moves } = createHistograms(registry);
-  const { queries, decisions, incidents, statusFailures, droppedEvents } = createCounters(registry);
+  const { queries, decisions, incidents, ...failures } = createCounters(registry);
+  const { statusFailures, routeFailures, droppedEvents } = failures;
   const lastAnswer = new Gauge({
     name: 'x0tta_metric_server_last_answer_timestamp_seconds',
     help: 'When a metric server last gave a good answer; only the leader asks.',
@@ -109,14 +112,18 @@ export function createMetrics(facts: BuildFacts, clock: Pick<Clock, 'nowMs'>): M
     },
     countDecision: (check) => decisions.inc({ check }),
     countIncident: (alert) => incidents.inc({ alert: ALERTS.has(alert) ? alert : 'CUSTOM' }),
-    countStatusFailure: (reason) =>
-      statusFailures.inc({ reason: STATUS_FAILURES.has(reason) ? reason : 'Other' }),
+    countStatusFailure: (reason) => statusFailures.inc({ reason: writeFailure(reason) }),
+    countRouteFailure: (reason) => routeFailures.inc({ reason: writeFailure(reason) }),
     countDroppedEvent: () => droppedEvents.inc(),
     watch: (readings) => addReadings(registry, readings),
     async exposition() {
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };
+}
+
+function writeFailure(reason: string): string {
+  return WRITE_FAILURES.has(reason) ? reason : 'Other';
 }
 
 function addReadings(registry: Registry, readings: Readings): void {
@@ -201,6 +208,12 @@ function createCounters(registry: Registry) {
     statusFailures: new Counter({
       name: 'x0tta_status_write_failures_total',
       help: "Writes of an object's status that failed, by the API server's reason or Network.",
+      labelNames: ['reason'],
+      registers,
+    }),
+    routeFailures: new Counter({
+      name: 'x0tta_route_write_failures_total',
+      help: "Writes of a route's weights that failed, by the API server's reason or Network.",
       labelNames: ['reason'],
       registers,
     }),

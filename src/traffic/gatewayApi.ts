@@ -4,7 +4,7 @@ import { FIELD_MANAGER } from '../api/names.ts';
 import type { RouteKind, RouteSpec } from '../api/schema.ts';
 import type { RouteView } from '../core/model.ts';
 import { carriedBy, sameMark } from '../core/situation.ts';
-import { isConflict, isNotFound } from '../kube/errors.ts';
+import { failureReason, isConflict, isNotFound } from '../kube/errors.ts';
 import { keyOf, resourcePath, routeResources } from '../kube/resources.ts';
 import type { KubeClient } from '../kube/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -242,6 +242,7 @@ function outcomeOf(error: unknown, { kind, name }: RouteSpec): RouteOutcome {
   return {
     kind: 'failed',
     route: name,
+    reason: failureReason(error),
     error: new Error(`${what} could not be written: ${cause.message}`, { cause }),
   };
 }

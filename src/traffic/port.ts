@@ -28,7 +28,13 @@ export type RouteOutcome =
   | { readonly kind: 'gone'; readonly route: string }
   /** It is not as the decision assumed: look again, decide again. */
   | { readonly kind: 'conflict'; readonly route: string; readonly message: string }
-  | { readonly kind: 'failed'; readonly route: string; readonly error: Error };
+  /** `reason` is one word, as of a failed write in kube/port.ts. */
+  | {
+      readonly kind: 'failed';
+      readonly route: string;
+      readonly reason: string;
+      readonly error: Error;
+    };
 
 /** What the API server says about all routes, asked anew. */
 export interface ReadBack {

@@ -173,7 +173,7 @@ export class FakeCluster {
       if (outcomes.length >= dieAfter) return decision;
       const outcome: Outcome =
         fails?.(command) === true
-          ? { kind: 'failed', command, error: new Error('500') }
+          ? { kind: 'failed', command, reason: 'InternalError', error: new Error('500') }
           : this.#carryOut(command);
       outcomes.push(outcome);
       if (outcome.kind !== 'done') break;

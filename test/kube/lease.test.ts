@@ -1,7 +1,7 @@
 // Leader election on a Lease in memory: who leads when, by whose clock, and what is written while
 // nobody is sure.
 import { expect } from 'chai';
-import { errorFromStatus } from '../../src/kube/errors.ts';
+import { errorFromStatus, KubeError } from '../../src/kube/errors.ts';
 import { createElection } from '../../src/kube/lease.ts';
 import type { Election } from '../../src/kube/lease.ts';
 import type { KubeClient, KubeRequest, WatchEnd } from '../../src/kube/transport.ts';
@@ -15,17 +15,35 @@ interface StoredLease {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
+/** A request without an answer ends by its caller's signal alone. */
+function givenUp({ signal }: KubeRequest): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = (): void =>
+      reject(new KubeError('given up', { kind: 'terminal', status: 0, reason: 'Aborted' }));
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}
+
 /** One lease as an API server would keep it. */
 class LeaseServer {
   lease: StoredLease | undefined;
   writes = 0;
+  /** What becomes of writes whose answer does not come, until their caller gives them up. */
+  silent: 'lost' | 'written' | null = null;
   /** Who cannot reach the server. */
   readonly unreachable = new Set<string>();
   readonly #watchers = new Set<(object: unknown) => void>();
 
   client(name: string): KubeClient {
     return {
-      request: async <T>(request: KubeRequest) => this.#answer(name, request) as T,
+      request: async <T>(request: KubeRequest) => {
+        if (this.silent === null || request.method === 'GET') {
+          return this.#answer(name, request) as T;
+        }
+        if (this.silent === 'written') this.#answer(name, request);
+        return givenUp(request);
+      },
       watch: (_path, _query, onEvent, signal) => {
         const listener = (object: unknown): void => onEvent('MODIFIED', object);
         this.#watchers.add(listener);
@@ -131,6 +149,69 @@ describe('leader election', () => {
     expect(a.isLeader()).to.equal(false);
     expect([server.writes, holder()]).to.deep.equal([2, '']);
     expect(await join('b').start()).to.equal(true);
+  });
+
+  for (const [silent, what] of [
+    ['lost', 'is lost'],
+    ['written', 'is written, and not answered'],
+  ] as const) {
+    it(`goes back at once although a renewal ${what}`, async () => {
+      const a = join('a');
+      await a.start();
+      server.silent = silent;
+      await clock.advance(2_000);
+      const stopping = a.stop();
+      server.silent = null;
+      await stopping;
+      expect([a.isLeader(), holder()]).to.deep.equal([false, '']);
+      expect(logged).to.deep.equal([]);
+    });
+
+    it(`is nobody's although its first write ${what}`, async () => {
+      const a = join('a');
+      server.silent = silent;
+      const started = a.start();
+      await clock.advance(0);
+      const stopping = a.stop();
+      server.silent = null;
+      await stopping;
+      expect(await started).to.equal(false);
+      expect(await join('b').start()).to.equal(true);
+    });
+  }
+
+  it('goes back also where it was written anew since it was read', async () => {
+    const a = join('a');
+    await a.start();
+    if (server.lease !== undefined) {
+      server.lease = { ...server.lease, metadata: { resourceVersion: 'another' } };
+    }
+    await a.stop();
+    expect(holder()).to.equal('');
+  });
+
+  it('has a bound on the way back, whatever its times are', async () => {
+    const bounds: (number | undefined)[] = [];
+    const a = createElection({
+      client: {
+        ...server.client('a'),
+        request: async <T>(request: KubeRequest): Promise<T> => {
+          bounds.push(request.timeoutMs);
+          return server.client('a').request<T>(request);
+        },
+      },
+      clock,
+      log: () => undefined,
+      namespace: 'x0tta-system',
+      name: 'x0tta',
+      identity: 'a',
+      times: { durationMs: 90_000, renewDeadlineMs: 60_000, retryPeriodMs: 20_000 },
+      onLost: () => undefined,
+    });
+    await a.start();
+    await a.stop();
+    expect(holder()).to.equal('');
+    expect(bounds.at(-1)).to.be.within(1, 4_000);
   });
 
   it('is missed with one line, however long it can not be had', async () => {

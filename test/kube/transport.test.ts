@@ -137,6 +137,10 @@ describe('transport', () => {
       replyStatus(received, 422, 'Invalid', 'Pod "p" is invalid', { causes: [{ field: 'spec' }] });
     const rejected = await failure(client.request({ ...patch, body: tested }));
     expect(rejected.kind).to.equal('terminal');
+    server.answer = (received) =>
+      replyStatus(received, 422, 'Invalid', 'admission webhook "w" denied the request: no');
+    const denied = await failure(client.request({ ...patch, body: tested }));
+    expect(denied.kind).to.equal('terminal');
   });
 
   it("keeps a proxy's answer that is no Status, in part", async () => {

@@ -1,6 +1,6 @@
 // The writes: what each is conditional on, and what each answer of the API server comes to.
 import { expect } from 'chai';
-import { errorFromStatus } from '../../src/kube/errors.ts';
+import { errorFromStatus, KubeError } from '../../src/kube/errors.ts';
 import type { KubeRequest } from '../../src/kube/transport.ts';
 import { createWrites } from '../../src/kube/writes.ts';
 
@@ -114,6 +114,23 @@ describe('the writes', () => {
     const result = await writes.readService('mesh', 'shop');
     expect(result).to.deep.include({ kind: 'failed' });
   });
+
+  const own = (reason: string): KubeError =>
+    new KubeError('ours', { kind: 'retryable', status: 0, reason });
+  for (const [what, error, reason] of [
+    ['a missing permission', refusal(403, 'Forbidden', 'no'), 'Forbidden'],
+    ['a bad time', refusal(429, 'TooManyRequests', 'later'), 'TooManyRequests'],
+    ['an answer without a reason', refusal(502, '', 'bad gateway'), 'Other'],
+    ['no answer', own('Network'), 'Network'],
+    ['no answer in time', own('Timeout'), 'Network'],
+    ['a lost lease', own('NotLeading'), 'NotLeading'],
+    ['a fault', new Error('odd'), 'Other'],
+  ] as const) {
+    it(`name the reason of ${what}: ${reason}`, async () => {
+      answer = failing(error);
+      expect(await writes.readService('mesh', 'shop')).to.include({ kind: 'failed', reason });
+    });
+  }
 
   const seen = { 'x0tta.io/object': 'shop' };
   const exists =

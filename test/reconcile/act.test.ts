@@ -87,7 +87,7 @@ describe('the commands of a pass', () => {
   });
 
   it('end with the first that fails, but for the verdict on the ReplicaSet', async () => {
-    routes = { kind: 'failed', route: 'shop', error: new Error('no') };
+    routes = { kind: 'failed', route: 'shop', reason: 'Forbidden', error: new Error('no') };
     expect(await run(lower, verdict, scaleUp, readBack)).to.deep.equal(['failed', 'done']);
     expect(calls).to.deep.equal(['routes', 'patch shop-b']);
   });
@@ -134,7 +134,7 @@ describe('the commands of a pass', () => {
   it('go on after a hand-back that fails, whatever it met', async () => {
     const handBack: Command = { kind: 'handBackRoutes' };
     const last: Command = { kind: 'removeFinalizer' };
-    routes = { kind: 'failed', route: 'shop', error: new Error('no') };
+    routes = { kind: 'failed', route: 'shop', reason: 'Forbidden', error: new Error('no') };
     expect(await run(handBack, last)).to.deep.equal(['putOff', 'done']);
     routes = { kind: 'conflict', route: 'shop', message: 'changed' };
     expect(await run(handBack, last)).to.deep.equal(['conflict', 'done']);

@@ -9,6 +9,7 @@ import { Scene } from './scene.ts';
 const refused: RouteOutcome = {
   kind: 'failed',
   route: 'shop',
+  reason: 'Forbidden',
   error: new Error('HTTPRoute shop could not be written: not allowed'),
 };
 

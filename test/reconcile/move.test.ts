@@ -67,7 +67,7 @@ describe('the time in which traffic is moved', () => {
     breaching(scene.cluster, 7);
     scene.moveRoutes = async () => [
       await route('api', 300),
-      { kind: 'failed', route: 'web', error: new Error('500') },
+      { kind: 'failed', route: 'web', reason: 'InternalError', error: new Error('500') },
     ];
     expect(await moved()).to.deep.equal([]);
     expect(scene.decided).to.deep.equal(['rollbackLimitHeld']);

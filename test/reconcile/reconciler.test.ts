@@ -87,6 +87,8 @@ describe('a pass', () => {
         decided: (check) => void decided.push(check),
         incident: () => undefined,
         trafficMoved: () => undefined,
+        statusFailed: () => undefined,
+        routeFailed: () => undefined,
       },
     });
   });
@@ -123,7 +125,7 @@ describe('a pass', () => {
   });
 
   it('leaves it to the back-off of the queue when a write failed', async () => {
-    result = { kind: 'failed', error: new Error('500') };
+    result = { kind: 'failed', reason: 'InternalError', error: new Error('500') };
     expect(await reconciler.reconcile(key)).to.deep.include({
       result: 'failed',
       lookAgainMs: null,

@@ -8,7 +8,8 @@ import type { EndpointSlice, ObjectMeta, Pod, ReplicaSet } from '../../src/kube/
 import type { OwnerReference, Service, WriteResult } from '../../src/kube/port.ts';
 import { ObjectMemory } from '../../src/reconcile/memory.ts';
 import { createReconciler } from '../../src/reconcile/reconciler.ts';
-import type { PassResult, ReconcilePorts } from '../../src/reconcile/reconciler.ts';
+import type { PassResult } from '../../src/reconcile/nextLook.ts';
+import type { ReconcilePorts } from '../../src/reconcile/reconciler.ts';
 import { writeRecord } from '../../src/reconcile/record.ts';
 import type { QueryReport } from '../../src/sources/port.ts';
 import type { RouteOutcome } from '../../src/traffic/port.ts';
@@ -29,6 +30,10 @@ export class Scene {
   readonly incidents: string[] = [];
   readonly movedSeconds: number[] = [];
   readonly statuses: Status[] = [];
+  /** Why statuses could not be written. */
+  readonly statusFailures: string[] = [];
+  /** Why weights of routes could not be written. */
+  readonly routeFailures: string[] = [];
   /** What the routes answer to new weights. */
   moveRoutes: () => Promise<readonly RouteOutcome[]> = async () => [];
   /** What the routes answer when their fields are handed back. */
@@ -105,6 +110,8 @@ export class Scene {
         decided: (check) => void this.decided.push(check),
         incident: (alert) => void this.incidents.push(alert),
         trafficMoved: (seconds) => void this.movedSeconds.push(seconds),
+        statusFailed: (reason) => void this.statusFailures.push(reason),
+        routeFailed: (reason) => void this.routeFailures.push(reason),
       },
     };
   }

@@ -104,15 +104,66 @@ describe('a listener', () => {
     await everywhere.close();
   });
 
-  it('takes so many connections and closes the next ones, until one ends', async () => {
-    const taken = [await open(), await open(), await open()];
-    const refused = await open();
-    await new Promise((resolve) => refused.once('close', resolve));
-    taken[0]?.destroy();
-    const answered = async (): Promise<boolean> =>
-      (await ask('/fast').catch(() => undefined))?.status === 200;
-    while (!(await answered()));
-    for (const socket of taken) socket.destroy();
+  it('answers each request however many are idle, and ends the oldest of those', async () => {
+    const silent: Socket[] = [];
+    const ended = new Set<number>();
+    for (let i = 0; i < 8; i++) {
+      const socket = await open();
+      socket.once('close', () => ended.add(i));
+      silent.push(socket);
+      expect(await ask('/fast'), `with ${i + 1} idle ones`).to.include({ status: 200 });
+    }
+    for (const socket of silent.slice(0, 6)) if (!socket.closed) await once(socket, 'close');
+    expect(ended).to.deep.equal(new Set([0, 1, 2, 3, 4, 5]));
+    for (const socket of silent) socket.destroy();
+  });
+
+  it('ends a kept connection by its last use', async () => {
+    const agent = new Agent({ keepAlive: true });
+    agents.push(agent);
+    await ask('/fast', { agent });
+    const silent = await open();
+    const isEnded = once(silent, 'close');
+    await ask('/fast', { agent });
+    const others = [await open(), await open()];
+    await isEnded;
+    const asked = request({ host, port: server.port, path: '/fast', agent });
+    asked.end();
+    expect(await answerOf(asked)).to.include({ status: 200 });
+    expect(asked.reusedSocket).to.equal(true);
+    for (const socket of others) socket.destroy();
+  });
+
+  it('answers also while clients do not read what they asked for', async () => {
+    const given = Promise.withResolvers<void>();
+    let left = 3;
+    slow = async () => {
+      left--;
+      if (left === 0) given.resolve();
+      return plain(200, 'x'.repeat(16 * 1024 * 1024));
+    };
+    const deaf = await Promise.all([open(), open(), open()]);
+    for (const socket of deaf) socket.pause().write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+    await given.promise;
+    expect(await ask('/fast')).to.include({ status: 200 });
+    for (const socket of deaf) socket.destroy();
+  });
+
+  it('ends none that waits for its answer: with all busy the next one is closed', async () => {
+    const given = Promise.withResolvers<Given>();
+    const all = Promise.withResolvers<void>();
+    let asked = 0;
+    slow = () => {
+      asked++;
+      if (asked === 3) all.resolve();
+      return given.promise;
+    };
+    const answers = [ask('/slow'), ask('/slow'), ask('/slow')];
+    await all.promise;
+    await once(await open(), 'close');
+    given.resolve(plain(200, 'late'));
+    for (const answer of await Promise.all(answers)) expect(answer).to.include({ status: 200 });
+    expect(await ask('/fast')).to.include({ status: 200 });
   });
 
   it('says where it could not listen', async () => {

@@ -133,15 +133,19 @@ describe('metrics', () => {
     expect(await lines()).to.deep.equal([`${last}{server="main"} 1700000060.5`]);
   });
 
-  it('count statuses that failed, by a bounded set of reasons, and lost Events', async () => {
+  it('count writes that failed, by a bounded set of reasons, and lost Events', async () => {
     for (const reason of ['Forbidden', 'Forbidden', 'Network', 'SomethingNew', '']) {
       metrics.countStatusFailure(reason);
+      metrics.countRouteFailure(reason);
     }
     metrics.countDroppedEvent();
     expect(await linesOf(metrics)).to.include.members([
       'x0tta_status_write_failures_total{reason="Forbidden"} 2',
       'x0tta_status_write_failures_total{reason="Network"} 1',
       'x0tta_status_write_failures_total{reason="Other"} 2',
+      'x0tta_route_write_failures_total{reason="Forbidden"} 2',
+      'x0tta_route_write_failures_total{reason="Network"} 1',
+      'x0tta_route_write_failures_total{reason="Other"} 2',
       'x0tta_events_dropped_total 1',
     ]);
   });

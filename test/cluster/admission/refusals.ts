@@ -47,7 +47,7 @@ const labelled = (labels: object): object => ({ metadata: { labels } });
 const scaled = { spec: { replicas: 1 } };
 
 function replicaSetRefusals(): readonly Refusal[] {
-  const { own, foreign, disguised } = names;
+  const { own, foreign, disguised, ownerless } = names;
   const mark = { 'x0tta.io/object': app };
   const owners = [ownerOf(app)];
   const create = creation('replicasets');
@@ -66,6 +66,11 @@ function replicaSetRefusals(): readonly Refusal[] {
     change('replicasets', foreign)('replicaSet', "scale a Deployment's ReplicaSet", scaled),
     change('replicasets', foreign)('replicaSet', "mark a Deployment's ReplicaSet", remark),
     deletion('replicaSet', "a Deployment's ReplicaSet", 'replicasets', foreign),
+    change('replicasets', ownerless)(
+      'replicaSet',
+      'mark a ReplicaSet of nobody',
+      labelled({ 'x0tta.io/object': 'bare' }),
+    ),
     change('replicasets', disguised)('replicaSet', "scale a Deployment's that is marked", scaled),
     deletion('replicaSet', "a Deployment's ReplicaSet that is marked", 'replicasets', disguised),
     change('replicasets', own)('replicaSet', 'mark its own for another object', remark),
@@ -179,6 +184,7 @@ function routeRefusals(resource: RouteResource): readonly Refusal[] {
     weights('rename a backend', add(`${rule}/backendRefs/1/name`, 'evil-canary')),
     weights('change the port of a backend', add(`${rule}/backendRefs/1/port`, 81)),
     weights('change the namespace of a backend', add(`${rule}/backendRefs/1/namespace`, 'other')),
+    weights('take the namespace of a backend', remove('/spec/rules/1/backendRefs/0/namespace')),
     weights('give filters to a backend', add(`${rule}/backendRefs/1/filters`, [mirror()])),
     weights("change another backend's weight", add(`${rule}/backendRefs/2/weight`, 8)),
     weights('add a rule', add('/spec/rules/-', second)),

@@ -19,13 +19,15 @@ export interface AdmissionScene {
 }
 
 /**
- * Names of ReplicaSets: the operator's, a Deployment's, and one of that with the marks of ours; and
- * of a Service of the operator that a person gave a port of the nodes and an external address.
+ * Names of ReplicaSets: the operator's, a Deployment's, one of that with the marks of ours, and one
+ * that nobody owns; and of a Service of the operator that a person gave a port of the nodes and an
+ * external address.
  */
 export const names = {
   own: `${app}-0123456789`,
   foreign: 'web-1',
   disguised: `${app}-web`,
+  ownerless: 'bare-1',
   opened: 'opened-stable',
 };
 
@@ -108,7 +110,7 @@ export function route(resource: RouteResource): NewObject {
             { name: 'other', port: 80, weight: 7 },
           ],
         },
-        { matches: [matchOf('b')], backendRefs: [{ name: 'other', port: 80 }] },
+        { matches: [matchOf('b')], backendRefs: [{ name: 'other', namespace: 'b', port: 80 }] },
       ],
     },
   };
@@ -150,6 +152,7 @@ export async function openAdmissionScene(cluster: Cluster): Promise<AdmissionSce
     replicaSet(names.own, mark, [owner, web(false)]),
     replicaSet(names.foreign, found, [web(true)]),
     replicaSet(names.disguised, { ...found, ...mark }, [web(true)]),
+    replicaSet(names.ownerless, {}, []),
   ]) {
     await client.create(pathOf(namespace, 'replicasets'), each);
   }

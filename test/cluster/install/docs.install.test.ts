@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Cluster } from '../cluster.ts';
 import { runCommand } from '../command.ts';
+import { waitFor } from '../process.ts';
 import { sharedCluster } from '../shared.ts';
 import { commandNamesOf, commandsOf, filesOf } from './docsCommands.ts';
-import { operatorImage, repository, root } from './installation.ts';
+import { operatorImage, operatorPods, repository, root } from './installation.ts';
 
 const install = 'docs/install.md';
 const operations = 'docs/operations.md';
@@ -77,6 +78,7 @@ describe('the commands of the documentation', function () {
   });
 
   afterEach(async () => {
+    await removeObjects();
     const ignoring = ['--ignore-not-found', '--wait'];
     await cluster.kubectl(['delete', 'namespace', 'mesh', 'shop', 'x0tta-system', ...ignoring]);
     const parts = ['crd', 'clusterrole', 'clusterrolebinding', 'priorityclass', 'flowschema'];
@@ -86,6 +88,21 @@ describe('the commands of the documentation', function () {
     await cluster.kubectl(['delete', kinds, '-l', selector, ...ignoring]);
   });
 
+  /** A story that failed may have left objects, and no operator that would take finalizers off. */
+  const removeObjects = async (): Promise<void> => {
+    interface Item {
+      readonly metadata: { readonly namespace: string; readonly name: string };
+    }
+    const path = '/apis/x0tta.io/v1alpha1/x0ttadeployments';
+    for (const { metadata } of await cluster.client.list<Item>(path).catch(() => [])) {
+      const { namespace, name } = metadata;
+      const object = `/apis/x0tta.io/v1alpha1/namespaces/${namespace}/x0ttadeployments/${name}`;
+      await cluster.client.delete(object);
+      // Whoever runs may have been faster.
+      await cluster.client.patch(object, { metadata: { finalizers: null } }).catch(() => undefined);
+    }
+  };
+
   const run = (command: string): Promise<string> => {
     const added = /^helm (install|upgrade) /.test(command) ? `${command} ${imageFlags}` : command;
     return runCommand('bash', ['-euo', 'pipefail', '-c', `cd '${checkout}'\n${added}`], { env });
@@ -94,6 +111,10 @@ describe('the commands of the documentation', function () {
   for (const story of stories) {
     it(`work in this order: ${story.map(([, block]) => block).join(', ')}`, async () => {
       for (const [page, block] of story) {
+        // A rollout of the operator is done before its old Pods are gone, of which one may lead.
+        await waitFor('the end of old Pods', async () =>
+          (await operatorPods(cluster)).every((pod) => !pod.metadata.deletionTimestamp),
+        );
         for (const command of commandsOf(page, block)) await run(command);
       }
     });

@@ -101,10 +101,12 @@ export async function uninstallChart(cluster: Cluster, helm: Helm): Promise<void
 
 /** What is read of a Pod of the operator. */
 export interface OperatorPod {
-  readonly metadata: { readonly name: string; readonly uid: string };
-  readonly spec: { readonly nodeName?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly uid: string;
+    readonly deletionTimestamp?: string;
+  };
   readonly status: {
-    readonly podIP?: string;
     readonly containerStatuses?: readonly {
       readonly imageID: string;
       readonly restartCount: number;
