@@ -67,8 +67,8 @@ export async function installAudited(
 ): Promise<AuditedChart> {
   const objects = await renderChart(cluster, [
     `prometheus.url=${metricsUrl}`,
-    'prometheus.settings.scrapeInterval=1s',
-    'prometheus.settings.lag=1s',
+    'prometheus.scrapeInterval=1s',
+    'prometheus.lag=1s',
     'pollInterval=1s',
     ...values,
   ]);
