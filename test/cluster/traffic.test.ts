@@ -33,18 +33,19 @@ describe('on a real API server', () => {
 
   it('is given back an entry in managedFields that is the only one', async () => {
     here = { ...target, namespace: await freshNamespace(cluster, 'traffic') };
-    const { provider, catchUp } = worldOf(cluster, client, here.namespace, 'HTTPRoute');
+    const world = worldOf(cluster, client, here.namespace, 'HTTPRoute');
+    const { provider } = world;
     const metadata = { name: 'web', namespace: here.namespace };
     const spec = { rules: rulesOf({ stable: 100, canary: 0 }) };
     const body = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata, spec };
     const folder = `/apis/gateway.networking.k8s.io/v1/namespaces/${here.namespace}/httproutes`;
     await cluster.client.create(`${folder}?fieldManager=x0tta`, body);
-    await catchUp();
+    await world.catchUp();
     const [before] = provider.read(here);
     expect(before?.fieldsOwned).to.equal(true);
     const [outcome] = await provider.handBack(here, provider.read(here));
     expect(outcome?.kind).to.equal('failed');
-    await catchUp();
+    await world.catchUp();
     expect(provider.read(here)[0], 'nothing was written').to.deep.equal(before);
   });
 
