@@ -1,4 +1,5 @@
 // What each write of a rollback is for, in words, told from what the audit log has of it.
+import { DRAINING_SINCE_ANNOTATION, VERDICT_ANNOTATION } from '../src/api/names.ts';
 import type { Write } from './bench.ts';
 
 interface Patch {
@@ -31,10 +32,11 @@ function purposeOf({ resource, request }: Write): string {
   if (resource === 'services') return 'the canary service selects stable';
   if (resource !== 'replicasets') return text;
   const { metadata, spec } = request as Patch;
-  const notes = Object.keys(metadata?.annotations ?? {}).map((name) => name.split('/')[1]);
-  const scaled = spec?.replicas === undefined ? [] : [`scaled to ${spec.replicas}`];
-  const noted = notes.length === 0 ? [] : [`annotations ${notes.join(', ')}`];
-  return ["the canary's", [...scaled, ...noted].join(', ')].join(' ');
+  if (spec?.replicas !== undefined) return `the canary is scaled to ${spec.replicas}`;
+  const notes = Object.keys(metadata?.annotations ?? {});
+  if (notes.includes(VERDICT_ANNOTATION)) return 'the verdict stands on the canary';
+  if (notes.includes(DRAINING_SINCE_ANNOTATION)) return 'the drain of the canary begins';
+  return `the canary's ${notes.join(', ')}`;
 }
 
 /** Which of its fields differ; '' for the first, all of which is new. */
